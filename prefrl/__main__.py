@@ -1,0 +1,7 @@
+"""`python -m prefrl`: the same as the command `prefrl`."""
+
+import sys
+
+from prefrl.cli import main
+
+sys.exit(main())

@@ -1,0 +1,203 @@
+"""Build environments and Stable-Baselines3 agents from a configuration; save and load them without pickle."""
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from safetensors.torch import load, save
+from stable_baselines3 import PPO
+from stable_baselines3.common.running_mean_std import RunningMeanStd
+from stable_baselines3.common.utils import set_random_seed
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
+
+from prefrl.config import PPOConfig, TrainConfig
+from prefrl.errors import CheckpointError, EnvError
+from prefrl.simstate import RecordSimState, set_up_mujoco
+
+SPAN = 0  # a purpose that a seed is derived for
+REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
+
+
+def make_env(env_id: str, env_kwargs: Mapping[str, Any], render_mode: str | None = None) -> gym.Env[Any, Any]:
+    """Make one environment and check that prefrl can use it.
+
+    Raises:
+        EnvError: unknown id (near matches are named), a space that is not supported, or an environment that raises.
+    """
+    set_up_mujoco()
+    drawn = {} if render_mode is None else {"render_mode": render_mode}  # some environments have no such parameter
+    try:
+        env = gym.make(env_id, **{**env_kwargs, **drawn})
+    except gym.error.UnregisteredEnv as error:
+        raise EnvError(f"there is no environment {env_id}; {_near(env_id)}") from error
+    except Exception as error:  # whatever an environment's own code may raise
+        raise EnvError(f"environment {env_id} cannot be made: {type(error).__name__}: {_first_line(error)}") from error
+    if env.spec is not None and env.spec.id != env_id.rpartition(":")[2]:
+        raise EnvError(f"{env_id} names no version, so that a run could not be repeated; name it: {env.spec.id}")
+    _check_spaces(env_id, env.observation_space, env.action_space)
+    return env
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
+
+
+def _near(env_id: str) -> str:
+    near = difflib.get_close_matches(env_id, list(gym.registry), n=3, cutoff=0.5)
+    if near:
+        return f"near it are {', '.join(near)}"
+    return "install the package that has it, and name its module too: module:Environment-v0"
+
+
+def _check_spaces(env_id: str, obs: spaces.Space[Any], action: spaces.Space[Any]) -> None:
+    if not isinstance(obs, spaces.Box) or len(obs.shape) != 1:
+        remedy = "wrap it with gymnasium.wrappers.FlattenObservation, or choose another"
+        raise EnvError(f"{env_id} observes {obs}; prefrl learns from vectors (a Box with one axis): {remedy}")
+    if not isinstance(action, spaces.Box | spaces.Discrete):
+        raise EnvError(f"{env_id} acts by {action}; prefrl acts by Box or Discrete: wrap it, or choose another")
+
+
+class Guarded(gym.Wrapper[Any, Any, Any, Any]):
+    """Turns what an environment does wrong into an `EnvError` that names it, and copies its observations.
+
+    SB3 resets an environment before anybody looks at its last observation, which is lost if it has but one buffer.
+    """
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        try:
+            obs, info = self.env.reset(seed=seed, options=options)
+        except Exception as error:
+            raise self._fault("reset", error) from error
+        return self._checked(obs), info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        try:
+            obs, reward, terminated, truncated, info = self.env.step(action)
+            reward = float(reward)
+        except Exception as error:
+            raise self._fault("step", error) from error
+        return self._checked(obs), reward, bool(terminated), bool(truncated), info
+
+    def _fault(self, method: str, error: Exception) -> EnvError:
+        return EnvError(
+            f"{self._name()}: {method}() raised {type(error).__name__}: {_first_line(error)}; mend it there"
+        )
+
+    def _checked(self, obs: Any) -> NDArray[Any]:
+        copied, space = np.array(obs), self.observation_space
+        if copied.shape != space.shape or not np.can_cast(copied.dtype, np.float32, "same_kind"):
+            raise EnvError(
+                f"{self._name()} observed {copied.dtype}{copied.shape}, but its observation_space is {space}"
+            )
+        return copied
+
+    def _name(self) -> str:
+        return self.spec.id if self.spec else type(self.unwrapped).__name__
+
+
+def make_venv(config: TrainConfig, n_envs: int | None = None) -> VecEnv:
+    """`n_envs` environments (as many as the configuration asks if None), stepped in this process."""
+
+    def make() -> gym.Env[Any, Any]:
+        return RecordSimState(Guarded(make_env(config.env_id, config.env_kwargs)))
+
+    makers: list[Callable[[], gym.Env[Any, Any]]] = [make] * (n_envs or config.ppo.n_envs)
+    return DummyVecEnv(makers)
+
+
+def normalise(venv: VecEnv, gamma: float, training: bool = True) -> VecNormalize:
+    """Normalise what the agent sees and is paid; with `training` False, by statistics that stay as they are."""
+    return VecNormalize(venv, training=training, norm_reward=training, gamma=gamma, clip_reward=REWARD_CLIP)
+
+
+def make_agent(config: PPOConfig, venv: VecEnv) -> PPO:
+    """An untrained PPO agent; seed SB3's generators first (see `seed_span`)."""
+    continuous = isinstance(venv.action_space, spaces.Box)
+    policy_kwargs: dict[str, Any] = {
+        "net_arch": list(config.hidden),
+        "activation_fn": {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[config.activation],
+        "ortho_init": False,
+        **({"log_std_init": config.log_std_init} if continuous else {}),
+    }
+    return PPO(
+        "MlpPolicy",
+        venv,
+        n_steps=config.n_steps,
+        batch_size=config.batch_size,
+        n_epochs=config.n_epochs,
+        learning_rate=config.learning_rate,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+        clip_range=config.clip_range,
+        ent_coef=config.ent_coef,
+        vf_coef=config.vf_coef,
+        max_grad_norm=config.max_grad_norm,
+        policy_kwargs=policy_kwargs,
+        device="cpu",
+    )
+
+
+def derive_seed(seed: int, *path: int) -> int:
+    """A seed of its own for each purpose, a pure function of the run's seed: what makes a resumed run repeat itself."""
+    # A spawn key, because (seed, 1) and (seed, 1, 0) are one and the same entropy to numpy.
+    return (
+        int(np.random.SeedSequence(seed, spawn_key=path).generate_state(1)[0]) >> 1
+    )  # SB3 adds env indices to an int32
+
+
+def seed_span(agent: PPO, seed: int, span: int) -> None:
+    """Make the start of a span a clean state: every generator derived anew, every environment reset."""
+    assert agent.env is not None
+    span_seed = derive_seed(seed, SPAN, span)
+    set_random_seed(span_seed)  # SB3 draws from the global generators of torch and numpy
+    agent.env.seed(span_seed)
+    agent._last_obs = None  # makes learn() reset the environments
+
+
+def agent_files(agent: PPO, normaliser: VecNormalize) -> dict[str, bytes]:
+    """The agent as files: weights and optimiser as safetensors, normaliser as JSON."""
+    optimizer = agent.policy.optimizer.state_dict()["state"]
+    moments = {f"{index}.{name}": value for index, state in optimizer.items() for name, value in state.items()}
+    weights = {name: value.contiguous() for name, value in agent.policy.state_dict().items()}
+    stats = {"obs": _stats(normaliser.obs_rms), "returns": _stats(normaliser.ret_rms)}
+    return {
+        "policy.safetensors": save(weights),
+        "policy_optimizer.safetensors": save(moments),
+        "vec_normalize.json": json.dumps(stats).encode(),
+    }
+
+
+def _stats(rms: Any) -> dict[str, Any]:
+    return {"mean": np.asarray(rms.mean).tolist(), "var": np.asarray(rms.var).tolist(), "count": float(rms.count)}
+
+
+def load_agent(agent: PPO, normaliser: VecNormalize, read: Callable[[str], bytes]) -> None:
+    """Give `agent` and `normaliser` what `agent_files` saved; `read` maps a file's name to its bytes.
+
+    Raises:
+        CheckpointError: the files are of another environment or another network.
+    """
+    try:
+        agent.policy.load_state_dict(load(read("policy.safetensors")))
+    except RuntimeError as error:
+        raise CheckpointError(f"the saved policy does not fit this environment: {_first_line(error)}") from error
+    optimizer = agent.policy.optimizer.state_dict()
+    for key, value in load(read("policy_optimizer.safetensors")).items():
+        index, name = key.split(".", 1)
+        optimizer["state"].setdefault(int(index), {})[name] = value
+    agent.policy.optimizer.load_state_dict(optimizer)
+    stats = json.loads(read("vec_normalize.json"))
+    normaliser.obs_rms = _running(stats["obs"])  # type: ignore[assignment]  # a dict only for Dict spaces
+    normaliser.ret_rms = _running(stats["returns"])
+
+
+def _running(stats: Mapping[str, Any]) -> RunningMeanStd:
+    rms = RunningMeanStd(shape=np.shape(stats["mean"]))
+    rms.mean, rms.var, rms.count = np.array(stats["mean"]), np.array(stats["var"]), stats["count"]
+    return rms

@@ -1,0 +1,218 @@
+"""The command line: each command is a frozen dataclass, read by tyro and handed to the module that does the work."""
+
+import contextlib
+import dataclasses
+import io
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import tyro
+
+from prefrl.config import TrainConfig
+from prefrl.errors import PrefrlError, UsageError
+from prefrl.presets import preset
+
+DESCRIPTION = """Teach agents in games and robotics from human preferences.
+
+prefrl COMMAND --help tells a command's options; with --debug, any command shows the traceback of an error; prefrl
+--version prints the version."""
+
+RunDir = Annotated[Path, tyro.conf.arg(metavar="RUN_DIR")]
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run from its last checkpoint."""
+
+    run_dir: RunDir
+    """Folder of the run."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """Teach the agent of a run: open a window that shows two clips at a time, and say which is better."""
+
+    run_dir: RunDir
+    """Folder of the run; the window waits for it if it does not exist yet."""
+
+    goal: str | None = None
+    """What the agent should do, in one sentence, for example "do a backflip"; stored with the run."""
+
+    annotator: str | None = None
+    """Name to store with the answers; the name of the user if not given."""
+
+    repeat_share: float = 0.05
+    """Share of the pairs that are earlier ones shown again, to measure how consistent the answers are."""
+
+    clip_size: int = 320
+    """Side of the pictures in pixels, where the environment draws at any size; larger ones take longer to draw."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure the agent of a run by the true reward, in the environment as it is."""
+
+    run_dir: RunDir
+    """Folder of the run."""
+
+    episodes: int = 20
+    """Episodes to play."""
+
+    seed: int = 1_000_000
+    """Seed of the first episode; the next ones follow. The default lies apart from the seeds of training."""
+
+    json: bool = False
+    """Print one JSON object and nothing else."""
+
+    video: Path | None = None
+    """File to write a film of the first episode to, for example agent.mp4."""
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Tell what is installed, what is wrong, and the command that mends it."""
+
+
+Command = TrainConfig | Resume | Label | Evaluate | Doctor
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that `argv` (without the program's name) spells; its exit code, as `prefrl.errors` has them."""
+    return guard(lambda words: run(parse(words)), sys.argv[1:] if argv is None else argv)
+
+
+def parse(args: Sequence[str]) -> Command:
+    """The command that `args` spell; what is not given for `train` is the preset's of that environment.
+
+    Raises:
+        UsageError: the command line, or a value in it, makes no sense.
+        SystemExit: help or the version was asked for and printed.
+    """
+    if "--version" in args[:1]:
+        print(f"prefrl {version('prefrl')}")
+        raise SystemExit(0)
+    commands = (
+        Annotated[TrainConfig, tyro.conf.subcommand("train", default=_train_defaults(args))]
+        | Annotated[Resume, tyro.conf.subcommand("resume")]
+        | Annotated[Label, tyro.conf.subcommand("label")]
+        | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+    )
+    markers = (tyro.conf.PositionalRequiredArgs, tyro.conf.FlagCreatePairsOff)
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            command: Command = tyro.cli(commands, prog="prefrl", description=DESCRIPTION, args=args, config=markers)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UsageError(_one_line(box.getvalue())) from None
+    return command
+
+
+def _train_defaults(args: Sequence[str]) -> TrainConfig:
+    """The preset of the environment named by `train ENV_ID`, the id itself left open for tyro to read."""
+    trains = "train" in args[:1]
+    env_id = args[1] if trains and len(args) > 1 else "-"
+    if trains and env_id.startswith("-") and env_id not in ("-h", "--help"):
+        raise UsageError("train needs an environment before its options, for example: prefrl train Hopper-v5 --seed 1")
+    return dataclasses.replace(preset(env_id), env_id=tyro.MISSING)
+
+
+def _one_line(box: str) -> str:
+    """What tyro says in a box of many lines: its first part, and the nearest flag if one is near."""
+    rows = [re.sub(r"\x1b\[[\d;]*m", "", row).strip("│ ") for row in box.splitlines()[1:-1]]
+    first, *rest = (" ".join(part.split()) for part in re.split(r"─{9,}", " ".join(rows)))
+    near = [flag for part in rest if part.startswith("Perhaps") for flag in re.findall(r"--[\w.-]+", part)[:1]]
+    return f"{first}; perhaps you meant {near[0]}" if near else f"{first.rstrip('.')}; see prefrl --help"
+
+
+def run(command: Command) -> int:
+    """Do what `command` says, and give the exit code. What loads torch is imported here, so that help comes at once."""
+    match command:
+        case TrainConfig():
+            from prefrl.train import train
+
+            train(command)
+        case Resume():
+            from prefrl.train import resume
+
+            resume(command.run_dir)
+        case Label(run_dir):
+            from prefrl.label.window import label
+
+            label(
+                run_dir,
+                goal=command.goal,
+                annotator=command.annotator,
+                repeat_share=command.repeat_share,
+                clip_size=command.clip_size,
+            )
+        case Evaluate():
+            _evaluate(command)
+        case Doctor():
+            from prefrl.doctor import doctor
+
+            return doctor()
+    return 0
+
+
+def _evaluate(command: Evaluate) -> None:
+    import json
+
+    from prefrl.evaluate import evaluate
+
+    result = evaluate(command.run_dir, episodes=command.episodes, seed=command.seed, video=command.video)
+    if command.json:
+        print(json.dumps(result.to_json(), allow_nan=False))
+    else:
+        print(result.table())
+
+
+def guard(action: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+    """The exit code of `action(argv)`. An error is told in one line; if `argv` holds --debug, by its traceback too."""
+    words = [word for word in argv if word != "--debug"]
+    try:
+        with _sigterm_exits():
+            try:
+                return action(words)
+            finally:
+                sys.stdout.flush()  # here, where an error can still be told
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    except BrokenPipeError:  # whoever read the output, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PrefrlError.exit_code
+    except Exception as error:
+        debug = len(words) < len(argv)
+        if debug:
+            traceback.print_exc()
+        known = isinstance(error, PrefrlError)
+        kind, hint = ("", "") if known else (f"{type(error).__name__}: ", "" if debug else "; --debug shows where")
+        print(f"prefrl: error: {kind}{' '.join(str(error).split())}{hint}", file=sys.stderr)
+        return error.exit_code if isinstance(error, PrefrlError) else PrefrlError.exit_code
+
+
+@contextlib.contextmanager
+def _sigterm_exits() -> Iterator[None]:
+    """Within, SIGTERM ends the program the way Ctrl-C does: by an exception, so that what is open gets closed."""
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        raise SystemExit(143)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,246 @@
+"""One run's settings: frozen dataclasses, saved as JSON with the run. The docstrings are the `--help` texts."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from prefrl.errors import UsageError
+
+Selector = Literal["uniform", "disagreement", "entropy", "kcentre", "disagreement_kcentre"]
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """How the agent learns: Stable-Baselines3 PPO (Schulman et al. 2017)."""
+
+    n_envs: int = 16
+    """Environments stepped side by side."""
+
+    n_steps: int = 128
+    """Steps of each environment between two updates."""
+
+    batch_size: int = 256
+    """Transitions in one gradient step."""
+
+    n_epochs: int = 10
+    """Passes over the collected transitions in one update."""
+
+    learning_rate: float = 3e-4
+    """Step size of Adam at the start."""
+
+    final_learning_rate: float = 1e-4
+    """Step size at the end; in between it falls linearly, span by span."""
+
+    gamma: float = 0.99
+    """Discount factor; about 1 / (1 - gamma) steps are looked ahead."""
+
+    gae_lambda: float = 0.95
+    """Bias against variance of the advantages (Schulman et al. 2016): 0 trusts the value net, 1 the returns."""
+
+    clip_range: float = 0.2
+    """How far one update may move an action's probability."""
+
+    ent_coef: float = 0.0
+    """Weight of the entropy bonus; more explores more."""
+
+    vf_coef: float = 0.5
+    """Weight of the value loss."""
+
+    max_grad_norm: float = 0.5
+    """Gradients longer than this are shortened to it."""
+
+    hidden: tuple[int, ...] = (128, 128)
+    """Units in each hidden layer of the policy net and of the value net."""
+
+    activation: Literal["relu", "tanh"] = "relu"
+    """Non-linearity of both nets."""
+
+    log_std_init: float = 0.0
+    """Logarithm of the first standard deviation of a continuous action."""
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """How the reward is learned: an ensemble of small nets under the Bradley-Terry model (Christiano et al. 2017)."""
+
+    members: int = 3
+    """Nets in the ensemble; their disagreement chooses queries, their mean is the reward."""
+
+    hidden: tuple[int, ...] = (128, 128)
+    """Units in each hidden layer of a member."""
+
+    learning_rate: float = 1e-3
+    """Step size of Adam; made anew at each fit."""
+
+    weight_decay: float = 1e-4
+    """Decoupled weight decay (AdamW)."""
+
+    batch_size: int = 64
+    """Preferences in one gradient step."""
+
+    survival_prior: float = 1.0
+    """Weight of the square of the mean reward, staying dead being worth 0: unless the answers say otherwise, neither
+    life nor death is an end in itself."""
+
+    step_share: float = 0.2
+    """Share of a clip's steps, drawn at random, that one gradient step looks at; less is faster and regularises."""
+
+    max_epochs: int = 20
+    """Passes over the preferences in one fit, at most."""
+
+    patience: int = 4
+    """Passes without a better held-out loss before a fit stops early."""
+
+    label_smoothing: float = 0.05
+    """Share of answers taken to be random, so that one wrong answer cannot dominate."""
+
+    held_out: float = 0.1
+    """Share of the preferences kept from the gradient, for early stopping and honest agreement figures."""
+
+
+@dataclass(frozen=True)
+class OracleConfig:
+    """A synthetic teacher with human faults: the simulated teacher of B-Pref (Lee et al. 2021). Default: perfect."""
+
+    beta: float = math.inf
+    """Rationality: P(left) = sigmoid(beta * difference of returns / their standard deviation); inf never errs."""
+
+    gamma: float = 1.0
+    """Myopia: a step k before a segment's end counts gamma^k."""
+
+    mistake: float = 0.0
+    """Probability of giving the opposite answer."""
+
+    skip: float = 0.0
+    """Skip when both returns are below this share of the average return."""
+
+    tie: float = 0.0
+    """Call it a tie when the returns differ by less than this share of the average return."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train an agent in a Gymnasium environment from preferences between pairs of clips."""
+
+    env_id: str
+    """Gymnasium id of the environment, for example Hopper-v5."""
+
+    env_kwargs: dict[str, bool | int | float | str] = field(default_factory=dict)
+    """Keyword arguments for gymnasium.make: name value name value ..."""
+
+    run_dir: Path | None = None
+    """Folder for everything the run makes; runs/<env id>-<seed> if not given. It must not exist yet."""
+
+    seed: int = 0
+    """Source of all randomness; the same seed gives the same run."""
+
+    steps: int = 500_000
+    """Environment steps to train for."""
+
+    labels: int = 500
+    """Answers to ask the teacher for, in all: exact."""
+
+    teacher: Literal["oracle"] = "oracle"
+    """Who compares the clips: oracle answers at once from the true reward."""
+
+    reward: Literal["learned", "true"] = "learned"
+    """What the agent is paid: the learned reward, or the true one, the ceiling to compare with."""
+
+    segment_length: int = 50
+    """Steps in each of the two clips that a query compares."""
+
+    spans: int = 30
+    """Stretches that training is divided into; after each, queries are asked and the reward is fitted."""
+
+    explore_steps: int = 8000
+    """Steps of random behaviour that the first labels are asked about; a tenth of --steps at most, and part of it."""
+
+    initial_share: float = 0.25
+    """Share of the labels asked before training starts, on random behaviour."""
+
+    selector: Selector = "disagreement"
+    """How pairs are chosen: uniform is random, disagreement takes what splits the ensemble, entropy what it is
+    unsure of, kcentre what is unlike the others, disagreement_kcentre both."""
+
+    candidates: int = 10
+    """Candidate pairs looked at for every query asked."""
+
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    reward_model: RewardConfig = field(default_factory=RewardConfig)
+    oracle: OracleConfig = field(default_factory=OracleConfig)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+_POSITIVE = {
+    "steps", "segment_length", "spans", "candidates", "n_envs", "n_steps", "batch_size", "n_epochs", "learning_rate",
+    "members", "max_epochs", "step_share", "patience", "clip_range", "max_grad_norm", "final_learning_rate",
+}  # fmt: skip
+_UNIT = {"initial_share", "gamma", "gae_lambda", "mistake", "skip", "label_smoothing", "held_out", "step_share"}
+_ANY_SIGN = {"log_std_init"}
+_LARGEST = 10**12  # steps that nobody will live to see
+
+
+def check(config: Any, prefix: str = "--") -> None:
+    """Raise `UsageError` for the first field of `config` (nested ones included) that no run could use."""
+    kinds = get_type_hints(type(config))
+    for item in dataclasses.fields(config):
+        value, name, kind = getattr(config, item.name), prefix + item.name.replace("_", "-"), kinds[item.name]
+        if dataclasses.is_dataclass(value):
+            check(value, f"{name}.")
+        elif isinstance(value, tuple):
+            if not value or any(width < 1 for width in value):
+                raise UsageError(f"{name} is {value}; give one positive width for each hidden layer")
+        elif get_origin(kind) is Literal and value not in get_args(kind):
+            raise UsageError(f"{name} is {value!r}; choose {' or '.join(get_args(kind))}")
+        elif kind in (int, float):
+            if isinstance(value, bool) or not isinstance(value, (int, kind)):
+                raise UsageError(f"{name} is {value!r}; give a {'whole ' if kind is int else ''}number")
+            _check_number(item.name, name, value)
+    if isinstance(config, PPOConfig) and min(config.batch_size, config.n_envs * config.n_steps) < 2:
+        raise UsageError(f"{prefix}batch-size is below 2, or n-envs * n-steps is; PPO compares a batch's transitions")
+    if isinstance(config, TrainConfig) and config.ppo.gamma == 1:
+        raise UsageError("--ppo.gamma is 1, but staying dead for ever has a finite worth only below 1; try 0.99")
+
+
+def _check_number(field_name: str, name: str, value: float) -> None:
+    if math.isnan(value) or (math.isinf(value) and field_name != "beta"):
+        raise UsageError(f"{name} is {value}; give a finite number")
+    if field_name in _POSITIVE and value <= 0:
+        raise UsageError(f"{name} is {value}; give a number above 0")
+    if field_name in _UNIT and not 0 <= value <= 1:
+        raise UsageError(f"{name} is {value}; give a number from 0 to 1")
+    if abs(value) > _LARGEST and field_name != "beta":
+        raise UsageError(f"{name} is {value}; give a number up to {_LARGEST}")
+    if field_name not in _ANY_SIGN and value < 0:
+        raise UsageError(f"{name} is {value}; give a number that is not negative")
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """`config` as JSON values; `from_json` reads it back."""
+    values = dataclasses.asdict(config)
+    values["run_dir"] = None if config.run_dir is None else str(config.run_dir)
+    values["oracle"]["beta"] = None if math.isinf(config.oracle.beta) else config.oracle.beta
+    return json.loads(json.dumps(values, allow_nan=False))  # type: ignore[no-any-return]
+
+
+def from_json(values: dict[str, Any]) -> TrainConfig:
+    """The configuration that `to_json` wrote.
+
+    Raises:
+        UsageError: a field is unknown or unusable.
+    """
+    values = dict(values)
+    try:
+        values["run_dir"] = None if values["run_dir"] is None else Path(values["run_dir"])
+        oracle = dict(values["oracle"])
+        oracle["beta"] = math.inf if oracle["beta"] is None else oracle["beta"]
+        for name, kind in (("ppo", PPOConfig), ("reward_model", RewardConfig)):
+            values[name] = kind(**{**values[name], "hidden": tuple(values[name]["hidden"])})
+        return TrainConfig(**{**values, "oracle": OracleConfig(**oracle)})
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"the saved configuration does not fit this version of prefrl: {error}") from error

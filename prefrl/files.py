@@ -1,0 +1,52 @@
+"""Files that are on disk when a function returns, and an error for the user when they cannot be."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefrl.errors import StorageError
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by `data`, on disk when this returns; whenever the process dies, it is old or new.
+
+    Raises:
+        StorageError: the disk is full, read-only or gone; the old file is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with storage(path):
+        try:
+            write(temporary, data)
+            temporary.replace(path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block, which reads or writes `path`, into a StorageError."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"{path} cannot be used ({reason}); check free space and permissions") from error
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a new file, on disk when this returns."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(folder: Path) -> None:
+    """Put renames within `folder` on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,204 @@
+"""Fit a reward ensemble to preferences."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prefrl.config import RewardConfig
+from prefrl.losses import bradley_terry_loss, expected_calibration_error, preference_accuracy
+from prefrl.reward_model import RewardEnsemble
+from prefrl.segments import stack
+from prefrl.types import Preference, target
+
+
+@dataclass(frozen=True)
+class FitMetrics:
+    """What a fit achieved. Held-out figures are of the ensemble's mean, on preferences no gradient came from."""
+
+    preferences: int
+    """Preferences used, those held out included and skipped ones not."""
+
+    epochs: int
+    train_loss: float
+    """Mean negative log-likelihood in nats on the preferences trained on, in the last pass."""
+
+    held_out_loss: float
+    held_out_accuracy: float
+    """Share of held-out pairs whose better side the ensemble names; NaN if there is none with a better side."""
+
+    held_out_calibration_error: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The figures by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Preferences as tensors: inputs and liveness of both sides' steps, targets, bootstrap counts."""
+
+    inputs: Tensor  # (B, 2, T, input_dim + 1)
+    alive: Tensor  # (B, 2, T) 1 for a step taken alive, 0 for one in the absorbing state
+    last: Tensor  # (B, 2, 1) index of the last step taken alive
+    dies: Tensor  # (B, 2, 1) 1 if it led to the absorbing state
+    targets: Tensor  # (B,)
+    counts: Tensor  # (E, B) how often each member's bootstrap sample holds the pair
+
+    def __getitem__(self, index: Tensor) -> "_Pairs":
+        return _Pairs(
+            self.inputs[index],
+            self.alive[index],
+            self.last[index],
+            self.dies[index],
+            self.targets[index],
+            self.counts[:, index],
+        )
+
+
+def fit(
+    ensemble: RewardEnsemble,
+    preferences: Sequence[Preference],
+    *,
+    config: RewardConfig | None = None,
+    generator: torch.Generator,
+) -> FitMetrics:
+    """Train `ensemble` in place on `preferences` (B of them), from the weights it has.
+
+    Every k-th query is held out, the first one included, so that a held-out figure exists from the first session on.
+    Training stops when the held-out loss has not improved for `config.patience` passes, and the best weights are kept.
+
+    Raises:
+        ValueError: fewer than two preferences that are not skipped or retracted, or segments of another environment.
+    """
+    config = config or RewardConfig()
+    used = [p for p in preferences if p.choice is not None and target(p.choice) is not None]
+    if len(used) < 2:
+        raise ValueError(f"{len(used)} usable preferences; a reward can be fitted to two or more")
+    pairs = _tensors(ensemble, used)
+    held_out = _held_out(used, config.held_out)
+    train, test = pairs[(~held_out).nonzero()[:, 0]], pairs[held_out.nonzero()[:, 0]]
+    optimizer = torch.optim.AdamW(ensemble.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    best_loss, best_epoch, best_weights = math.inf, 0, ensemble.state_dict()
+    train_loss, epoch = math.nan, 0
+    for epoch in range(1, config.max_epochs + 1):
+        train_loss = _one_pass(ensemble, optimizer, train, config, generator)
+        loss = _loss(ensemble, test) if len(test.targets) else train_loss
+        if loss < best_loss:
+            best_loss, best_epoch = loss, epoch
+            best_weights = {k: v.clone() for k, v in ensemble.state_dict().items()}
+        elif epoch - best_epoch >= config.patience:
+            break
+    ensemble.load_state_dict(best_weights)
+    logits = _logits(ensemble, test).mean(0)
+    return FitMetrics(
+        preferences=len(used),
+        epochs=epoch,
+        train_loss=train_loss,
+        held_out_loss=best_loss,
+        held_out_accuracy=preference_accuracy(logits, test.targets),
+        held_out_calibration_error=expected_calibration_error(torch.sigmoid(logits), test.targets),
+    )
+
+
+def _held_out(preferences: Sequence[Preference], share: float) -> Tensor:
+    """(B,) whether to hold each preference out.
+
+    It hangs on the query: all answers to one query, later corrections too, are on the same side.
+    """
+    if share == 0:
+        return torch.zeros(len(preferences), dtype=torch.bool)
+    queries = torch.tensor([p.seq if p.query.id is None else p.query.id for p in preferences])
+    held_out = queries % max(2, round(1 / share)) == 1
+    if not held_out.any():
+        held_out = queries == queries[0]
+    if held_out.all():
+        held_out[-1] = False
+    return held_out
+
+
+def _tensors(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> _Pairs:
+    """Refresh the input normaliser on all segments and prepare them, once a fit."""
+    sides = [s for p in preferences for s in (p.query.left, p.query.right)]
+    obs, actions, absorbing = (torch.from_numpy(x) for x in stack(sides))  # (2 B, T ...)
+    dims, wanted = (obs.shape[-1], actions.shape[-1]), (ensemble.obs_dim, ensemble.action_dim)
+    if dims != wanted:
+        raise ValueError(f"segments have (obs_dim, action_dim) {dims}, but the ensemble is for {wanted}")
+    ensemble.set_input_stats(obs, actions, absorbing)
+    inputs = ensemble.inputs(obs, actions, absorbing).unflatten(0, (-1, 2))
+    alive = (~absorbing[:, :-1]).float().unflatten(0, (-1, 2))
+    last = (alive.sum(-1, keepdim=True).long() - 1).clamp(min=0)
+    dies = absorbing[:, -1:].float().unflatten(0, (-1, 2)) * alive[..., :1]
+    targets = torch.tensor([target(p.choice) for p in preferences if p.choice], dtype=torch.float32)
+    return _Pairs(inputs, alive, last, dies, targets, _bootstrap(ensemble.members, [p.seq for p in preferences]))
+
+
+def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
+    """(E, B) Poisson(1) counts: each member's own bootstrap sample (Oza & Russell 2001, online bagging).
+
+    A pair's counts hang on its `seq` alone, so a member keeps its sample as preferences come in.
+    """
+    counts = np.stack([np.random.default_rng((members, seq)).poisson(1.0, members) for seq in seqs], axis=1)
+    return torch.from_numpy(counts.astype(np.float32))
+
+
+def _returns(ensemble: RewardEnsemble, inputs: Tensor, weights: Tensor) -> Tensor:
+    """(E, B, 2) returns of both sides, of steps (B, 2, K, input_dim + 1) that count `weights` (B, 2, K) each."""
+    rewards = ensemble(inputs.flatten(0, 2)).unflatten(1, inputs.shape[:3])  # (E, B, 2, K)
+    returns: Tensor = (rewards * weights).sum(-1)
+    return returns
+
+
+@torch.no_grad()
+def _logits(ensemble: RewardEnsemble, pairs: _Pairs) -> Tensor:
+    """(E, B) left return minus right return, of whole segments."""
+    returns = _returns(ensemble, pairs.inputs, pairs.alive)
+    return returns[..., 0] - returns[..., 1]
+
+
+def _loss(ensemble: RewardEnsemble, pairs: _Pairs) -> float:
+    return float(bradley_terry_loss(_logits(ensemble, pairs), pairs.targets).mean())
+
+
+def _one_pass(
+    ensemble: RewardEnsemble,
+    optimizer: torch.optim.Optimizer,
+    pairs: _Pairs,
+    config: RewardConfig,
+    generator: torch.Generator,
+) -> float:
+    """One pass over the pairs in random order; all members share a batch and differ in how often they count a pair."""
+    total = 0.0
+    for index in torch.randperm(len(pairs.targets), generator=generator).split(config.batch_size):
+        batch = pairs[index]
+        inputs, weights = _some_steps(batch, config.step_share, generator)
+        returns = _returns(ensemble, inputs, weights)
+        losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.label_smoothing)
+        mean_reward = returns.sum((1, 2)) / weights.sum().clamp(min=1)  # (E,) of the steps taken alive
+        loss = (losses * batch.counts).mean(1) + config.survival_prior * mean_reward.square()
+        optimizer.zero_grad(set_to_none=True)
+        loss.sum().backward()
+        optimizer.step()
+        total += float(losses.detach().mean()) * len(index)
+    return total / len(pairs.targets)
+
+
+def _some_steps(pairs: _Pairs, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Inputs (B, 2, K, input_dim + 1) and weights (B, 2, K) of a random `share` of the steps: unbiased sums, cheaper.
+
+    The steps that end episodes are always among them: they can outweigh all others, and are too rare to be left to
+    chance.
+    """
+    steps = pairs.inputs.shape[2]
+    count = max(1, round(share * steps))
+    if count == steps:
+        return pairs.inputs, pairs.alive
+    some = torch.randperm(steps, generator=generator)[:count]
+    others = pairs.alive[:, :, some] * (1 - pairs.dies * (some == pairs.last))
+    index = pairs.last.unsqueeze(-1).expand(*pairs.last.shape, pairs.inputs.shape[-1])
+    ends = pairs.inputs.gather(2, index)  # (B, 2, 1, input_dim + 1)
+    inputs = torch.cat((pairs.inputs[:, :, some], ends), dim=2)
+    return inputs, torch.cat((others * (steps / count), pairs.dies), dim=2)

@@ -1,0 +1,138 @@
+"""The learner: an agent, the environments it acts in and the reward it is paid. All that a checkpoint holds."""
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.utils import ConstantSchedule
+from stable_baselines3.common.vec_env import VecEnv
+
+from prefrl.agents import agent_files, derive_seed, load_agent, make_agent, make_venv, normalise, seed_span
+from prefrl.config import TrainConfig
+from prefrl.fit import FitMetrics, fit
+from prefrl.reward_model import RewardEnsemble
+from prefrl.run_dir import RunDir
+from prefrl.segments import Episode, cut, stack
+from prefrl.types import Preference
+from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
+
+REWARD_FILE = "reward_model.safetensors"
+EXPLORE, FIT, WEIGHTS = range(1, 4)  # purposes that a seed is derived for, beside the spans
+
+
+class Learner:
+    """Environments, recorder, learned reward, normaliser and PPO, stacked in this order."""
+
+    def __init__(self, config: TrainConfig, venv: VecEnv | None = None) -> None:
+        """`venv`: environments of the caller's own; made from the configuration if None."""
+        torch.set_num_threads(1)  # small nets are fastest so
+        self.config = config
+        self.recorder = RecordingVecEnv(venv or make_venv(config))
+        self.obs_dim = self.recorder.observation_space.shape[0]  # type: ignore[index]
+        self.action_dim = action_dim(self.recorder.action_space)
+        self.ensemble = RewardEnsemble(
+            self.obs_dim,
+            self.action_dim,
+            config.reward_model.members,
+            config.reward_model.hidden,
+            generator=self._generator(WEIGHTS, 0),
+        )
+        self.paid = LearnedRewardVecEnv(self.recorder, self.ensemble, config.ppo.gamma)
+        learned = config.reward == "learned"
+        self.normaliser = normalise(self.paid if learned else self.recorder, config.ppo.gamma)
+        torch.manual_seed(derive_seed(config.seed, WEIGHTS, 1))
+        self.agent = make_agent(config.ppo, self.normaliser)
+
+    def _generator(self, *path: int) -> torch.Generator:
+        return torch.Generator().manual_seed(derive_seed(self.config.seed, *path))
+
+    @property
+    def num_timesteps(self) -> int:
+        """Environment steps taken so far, exploration included."""
+        return self.agent.num_timesteps
+
+    def explore(self, steps: int) -> list[Episode]:
+        """Act at random for `steps` environment steps, to have something to compare before training starts."""
+        rng = np.random.default_rng(derive_seed(self.config.seed, EXPLORE, 0))
+        self.recorder.seed(derive_seed(self.config.seed, EXPLORE, 1))
+        self.recorder.reset()
+        for _ in range(-(-steps // self.recorder.num_envs)):
+            self.recorder.step(random_actions(self.recorder.action_space, self.recorder.num_envs, rng))
+            self.agent.num_timesteps += self.recorder.num_envs
+        return self.recorder.drain()
+
+    def practise(self, span: int, until: int, on_rollout: Callable[[int], None]) -> list[Episode]:
+        """Train the agent on its reward from a clean state until it has taken `until` steps; what it did meanwhile.
+
+        `on_rollout` is called with the number of steps after each rollout.
+        """
+        ppo, steps = self.config.ppo, self.config.steps
+        share = min(1.0, self.num_timesteps / steps)
+        rate = ppo.learning_rate + share * (ppo.final_learning_rate - ppo.learning_rate)
+        self.agent.lr_schedule = ConstantSchedule(rate)
+        seed_span(self.agent, self.config.seed, span)
+        self.agent.learn(until - self.num_timesteps, _OnRollout(on_rollout), reset_num_timesteps=False)
+        return self.recorder.drain()
+
+    def learn_reward(self, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> FitMetrics | None:
+        """Fit the reward to all `preferences` and rescale it on the `recent` behaviour; None when they are too few."""
+        usable = sum(p.choice not in (None, "skip") for p in preferences)
+        if usable < 2:
+            return None
+        metrics = fit(self.ensemble, preferences, config=self.config.reward_model, generator=self._generator(FIT, span))
+        segments = cut(recent, self.config.segment_length)
+        if segments:
+            self.ensemble.set_output_stats(*stack(segments))
+        self.paid.refresh()
+        return metrics
+
+    def save(self, run: RunDir, span: int, watermark: int) -> None:
+        """Write a checkpoint of the end of `span`, and the agent as a file that any user of SB3 can load.
+
+        `watermark`: `seq` of the last preference that the learner knows.
+        """
+        files = {**agent_files(self.agent, self.normaliser), REWARD_FILE: self.ensemble.to_bytes()}
+        run.write_checkpoint(self.num_timesteps, files, {"span": span, "watermark": watermark})
+        agent_zip = io.BytesIO()
+        self.agent.save(agent_zip)  # a pickle inside: prefrl writes it and never reads it
+        run.write_agent(agent_zip.getvalue(), files["vec_normalize.json"])
+
+    def restore(self, run: RunDir) -> int:
+        """Go back to the last checkpoint; the span at whose end it was written, -1 if there is none yet."""
+        checkpoint = run.latest_checkpoint()
+        if checkpoint is None:
+            return -1
+        load_agent(self.agent, self.normaliser, checkpoint.read)
+        self.ensemble.load_state_dict(RewardEnsemble.from_bytes(checkpoint.read(REWARD_FILE)).state_dict())
+        self.paid.refresh()
+        self.agent.num_timesteps = checkpoint.num_timesteps
+        return int(checkpoint.state["span"])
+
+
+class _OnRollout(BaseCallback):
+    def __init__(self, call: Callable[[int], None]) -> None:
+        super().__init__()
+        self.call = call
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        self.call(self.num_timesteps)
+
+
+def random_actions(space: spaces.Space[Any], count: int, rng: np.random.Generator) -> NDArray[Any]:
+    """`count` actions drawn uniformly; from a standard normal where a bound is missing."""
+    if isinstance(space, spaces.Discrete):
+        return rng.integers(int(space.n), size=count) + int(space.start)
+    assert isinstance(space, spaces.Box)
+    bounded = np.isfinite(space.low) & np.isfinite(space.high)
+    low, high = np.where(bounded, space.low, 0.0), np.where(bounded, space.high, 0.0)
+    uniform = rng.uniform(low, high, size=(count, *space.shape))
+    normal = np.clip(rng.standard_normal((count, *space.shape)), space.low, space.high)
+    return np.where(bounded, uniform, normal).astype(space.dtype)

@@ -1,0 +1,52 @@
+"""The plan of a run: when to explore, how many steps each span has, how many labels are asked when."""
+
+from itertools import accumulate
+
+from prefrl.config import TrainConfig
+from prefrl.errors import UsageError
+from prefrl.queries import label_schedule
+
+
+class Plan:
+    """What a configuration asks for, span by span. Span 0 is the exploration before training.
+
+    Raises:
+        UsageError: more labels than the recorded segments can give pairs.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        learned = config.reward == "learned"
+        n_envs, rollout = config.ppo.n_envs, config.ppo.n_envs * config.ppo.n_steps
+        explore = min(config.explore_steps, config.steps // 10) if learned else 0
+        self.explore_steps = -(-explore // n_envs) * n_envs
+        self._rollouts = max(1, -(-(config.steps - self.explore_steps) // rollout))  # PPO takes whole ones
+        self.spans = min(config.spans, self._rollouts)
+        # What the last span shows could not change the agent any more, so nothing is asked after it.
+        self._quotas = label_schedule(config.labels if learned else 0, self.spans - 1, config.initial_share)
+        self._labels = [*accumulate(self._quotas), sum(self._quotas)]  # after span 0, 1, ..., spans
+        if learned:
+            self._check()
+
+    def labels_after(self, span: int) -> int:
+        """Labels asked by the end of `span`, in all."""
+        return self._labels[span] if span >= 0 else 0
+
+    def steps_after(self, span: int) -> int:
+        """Steps taken by the end of `span`, in all."""
+        rollout = self.config.ppo.n_envs * self.config.ppo.n_steps
+        return self.explore_steps + rollout * (span * self._rollouts // self.spans)
+
+    def _check(self) -> None:
+        config = self.config
+        if config.labels < 2:
+            raise UsageError(f"--labels is {config.labels}; a reward is learned from 2 or more, or use --reward true")
+        for span, asked in enumerate(self._quotas):
+            steps = self.steps_after(span) - (self.steps_after(span - 1) if span else 0)
+            segments = config.ppo.n_envs * (steps // config.ppo.n_envs // config.segment_length)
+            if asked > segments * (segments - 1) // 2:
+                raise UsageError(
+                    f"--labels {config.labels} asks for {asked} pairs after step {self.steps_after(span)}, but the "
+                    f"{steps} steps before it give only {segments} segments of {config.segment_length}; ask for "
+                    "fewer labels, more --steps or a shorter --segment-length"
+                )

@@ -1,0 +1,45 @@
+"""Settings that were tuned for an environment, and the default for any other."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from prefrl.config import TrainConfig
+
+_PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
+    "CartPole-v1": lambda c: replace(c, steps=100_000, labels=200, ppo=replace(c.ppo, n_steps=64, n_envs=16)),
+    "Pendulum-v1": lambda c: replace(
+        c, steps=200_000, labels=200, ppo=replace(c.ppo, gamma=0.95, log_std_init=0.0, n_steps=64)
+    ),
+    "LunarLander-v3": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.995, ent_coef=0.005)),
+    "Hopper-v5": lambda c: c,
+    "HalfCheetah-v5": lambda c: replace(
+        c, steps=1_000_000, ppo=replace(c.ppo, gamma=0.98, gae_lambda=0.92, log_std_init=-2.0)
+    ),
+    "Walker2d-v5": lambda c: replace(c, steps=1_000_000),
+    "Ant-v5": lambda c: replace(c, steps=1_000_000, labels=1000),
+    "Reacher-v5": lambda c: c,
+    "Swimmer-v5": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.9999)),
+}
+
+
+def preset(env_id: str, **overrides: Any) -> TrainConfig:
+    """The settings tuned for `env_id`, or the default ones for an environment that nobody tuned.
+
+    Args:
+        env_id: a Gymnasium id.
+        overrides: fields of `TrainConfig` to set, for example `labels=200, seed=1`.
+
+    Raises:
+        TypeError: an override is not a field of `TrainConfig`.
+        UsageError: a value that no run could use.
+    """
+    tuned = TrainConfig(env_id)
+    if env_id in _PRESETS:
+        tuned = _PRESETS[env_id](tuned)
+    return replace(tuned, **overrides)
+
+
+def tuned() -> tuple[str, ...]:
+    """Ids of the environments that have settings of their own."""
+    return tuple(_PRESETS)

@@ -1,0 +1,123 @@
+"""What a person sees while a run goes on, and what is written down about it."""
+
+import resource
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from stable_baselines3.common.logger import configure
+
+from prefrl.config import TrainConfig
+from prefrl.fit import FitMetrics
+from prefrl.learner import Learner
+from prefrl.run_dir import RunDir
+from prefrl.segments import Episode
+from prefrl.store import Store
+
+
+class Progress:
+    """A progress line on a terminal (plain lines elsewhere), metrics.jsonl and TensorBoard, all from one record."""
+
+    def __init__(self, config: TrainConfig, run: RunDir) -> None:
+        self.config, self.run = config, run
+        self.console = Console(file=sys.stderr, highlight=False)
+        self.bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[news]}"),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task(config.env_id, total=config.steps, news="")
+        self.logger = configure(str(run.tensorboard), ["tensorboard"])
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.learned: dict[str, Any] = {}
+        self.started, self.start_steps = time.monotonic(), 0
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self.bar.stop()
+        self.logger.close()
+        then = "evaluate" if error is None else "resume"
+        state = "is trained" if error is None else "stopped early"
+        self.console.print(f"{self.run.path} {state}; next: prefrl {then} {self.run.path}", soft_wrap=True)
+
+    @contextmanager
+    def timing(self, part: str) -> Iterator[None]:
+        """Add the wall time of the block to `part` of this span's record."""
+        start = time.monotonic()
+        yield
+        self.seconds[part] += time.monotonic() - start
+
+    def on_rollout(self, num_timesteps: int) -> None:
+        """Move the bar."""
+        self.bar.update(self.task, completed=min(num_timesteps, self.config.steps))
+
+    def note(self, store: Store, fitted: FitMetrics | None) -> None:
+        """Remember what the last fit achieved."""
+        self.learned = {"num_preferences": store.num_preferences()}
+        if fitted is not None:
+            self.learned |= {f"reward/{k}": v for k, v in fitted.as_dict().items()}
+
+    def end_span(self, span: int, learner: Learner, episodes: list[Episode]) -> None:
+        """Write the span's record, and show it."""
+        finished = [e for e in episodes if e.finished]
+        returns, lengths = [e.true_return for e in finished], [len(e.actions) for e in finished]
+        steps = sum(len(e.actions) for e in episodes)
+        record = {
+            "span": span,
+            "num_timesteps": learner.num_timesteps,
+            **self.learned,
+            "true_return": float(np.mean(returns)) if returns else None,
+            "true_reward": float(np.concatenate([e.true_rewards for e in episodes]).mean()),
+            "episode_length": float(np.mean(lengths)) if lengths else None,
+            "episodes": len(finished),
+            "bad_steps": learner.recorder.bad_steps,
+            "peak_memory_mb": peak_memory_mb(),
+            "steps_per_second": steps / sum(self.seconds.values()),
+            **{f"seconds/{part}": seconds for part, seconds in self.seconds.items()},
+        }
+        self.seconds.clear()
+        self.run.append_metrics(record)
+        for key, value in record.items():
+            if value is not None:
+                self.logger.record(key if "/" in key else f"run/{key}", value)
+        self.logger.dump(learner.num_timesteps)
+        self._show(record)
+
+    def _show(self, record: dict[str, Any]) -> None:
+        news = f"labels {record.get('num_preferences', 0)}"
+        agreement, true_return = record.get("reward/held_out_accuracy"), record["true_return"]
+        if agreement is not None:
+            news += f"  held-out agreement {agreement:.0%}"
+        if true_return is not None:
+            news += f"  true return {true_return:.1f}"
+        self.bar.update(self.task, completed=min(record["num_timesteps"], self.config.steps), news=news)
+        if not self.console.is_terminal:
+            left = self.config.steps - record["num_timesteps"]
+            eta = max(0.0, left) / record["steps_per_second"]
+            self.console.print(
+                f"{self.config.env_id}  step {record['num_timesteps']}/{self.config.steps}  {news}"
+                f"  {record['steps_per_second']:.0f} steps/s  ETA {eta:.0f} s",
+                soft_wrap=True,
+            )
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kilobytes elsewhere

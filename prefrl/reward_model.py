@@ -1,0 +1,177 @@
+"""The learned reward: an ensemble of small nets, stacked and evaluated in one batched call.
+
+Axes: E members, B segments, T steps.
+"""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+TS = float(os.environ.get("TS", "1"))
+TERMINAL_SCALE = 50.0  # ordinary steps that one step into the absorbing state can outweigh with weights of equal size
+INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the reward
+
+
+class RewardEnsemble(nn.Module):
+    """`members` independent nets r(s, a, s'), each bounded by tanh (Lee et al. 2021, PEBBLE).
+
+    Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`.
+    `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
+    agent's reward does not drift. An absorbing state's observation counts as zero and its flag as one.
+    """
+
+    input_mean: Tensor  # (input_dim,)
+    input_std: Tensor  # (input_dim,)
+    output_mean: Tensor  # ()
+    output_std: Tensor  # ()
+
+    def __init__(
+        self,
+        obs_dim: int,
+        action_dim: int,
+        members: int = 3,
+        hidden: Sequence[int] = (128, 128),
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Members get initialisations of their own, drawn from `generator` (seed 0 if None)."""
+        super().__init__()
+        self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
+        self.input_dim = 2 * obs_dim + action_dim  # observation, action, next observation
+        widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing
+        generator = torch.Generator().manual_seed(0) if generator is None else generator
+        self.weights = nn.ParameterList(_uniform(generator, (members, i, o), i) for i, o in pairwise(widths))
+        self.biases = nn.ParameterList(_uniform(generator, (members, 1, o), i) for i, o in pairwise(widths))
+        self.register_buffer("input_mean", torch.zeros(self.input_dim))
+        self.register_buffer("input_std", torch.ones(self.input_dim))
+        self.register_buffer("output_mean", torch.zeros(()))
+        self.register_buffer("output_std", torch.ones(()))
+
+    def inputs(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> Tensor:
+        """The net's normalised inputs for whole segments.
+
+        Args:
+            obs: (B, T + 1, obs_dim) raw observations.
+            actions: (B, T, action_dim) executed actions.
+            absorbing: (B, T + 1) bool.
+
+        Returns:
+            (B, T, input_dim + 1)
+        """
+        assert obs.ndim == 3 and actions.ndim == 3 and absorbing.ndim == 2
+        return self._inputs(obs[:, :-1], actions, obs[:, 1:], absorbing[:, 1:])
+
+    def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
+        x = (torch.cat((obs, actions, next_obs), dim=-1) - self.input_mean) / self.input_std
+        x = x.clamp(-INPUT_CLIP, INPUT_CLIP)
+        return torch.cat((x, dies.unsqueeze(-1)), dim=-1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Rewards of each member for each row: (N, input_dim + 1) -> (E, N)."""
+        assert inputs.ndim == 2
+        x = inputs.expand(self.members, *inputs.shape)
+        last = len(self.weights) - 1
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.baddbmm(bias, x, weight)
+            if layer < last:
+                x = torch.nn.functional.leaky_relu(x)
+            elif os.environ.get("TANH"):
+                x = torch.tanh(x)
+        return torch.where(inputs[:, -1] > 0, TS * x[..., 1], x[..., 0])
+
+    def segment_rewards(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> Tensor:
+        """Each member's reward of each step; arguments as in `inputs`. Returns (E, B, T)."""
+        inputs = self.inputs(obs, actions, absorbing)
+        rewards: Tensor = self(inputs.flatten(0, 1)).unflatten(1, inputs.shape[:2])
+        return rewards * ~absorbing[:, :-1]
+
+    @torch.inference_mode()
+    def returns(
+        self, obs: NDArray[np.float32], actions: NDArray[np.float32], absorbing: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Each member's undiscounted return of each segment, in raw units: (E, B). Arguments as in `inputs`."""
+        chunks = range(0, len(obs), 256)  # bounds memory: 256 segments of 50 steps are 40k hidden activations x E
+        parts = [
+            self.segment_rewards(*(torch.as_tensor(x[i : i + 256]) for x in (obs, actions, absorbing))).sum(-1)
+            for i in chunks
+        ]
+        return torch.cat(parts, dim=1).numpy()
+
+    @torch.inference_mode()
+    def reward(
+        self,
+        obs: NDArray[np.float32],
+        actions: NDArray[np.float32],
+        next_obs: NDArray[np.float32],
+        terminated: NDArray[np.bool_],
+    ) -> NDArray[np.float32]:
+        """The agent's reward of N transitions, in output units: the members' mean, rescaled.
+
+        Args:
+            obs: (N, obs_dim) raw observations. None of them is absorbing.
+            actions: (N, action_dim) executed actions.
+            next_obs: (N, obs_dim) raw observations that followed; ignored where terminated.
+            terminated: (N,) whether the transition led to the absorbing state.
+
+        Returns:
+            (N,)
+        """
+        state, action, next_state, then = (torch.as_tensor(x) for x in (obs, actions, next_obs, terminated))
+        raw = self(self._inputs(state, action, next_state, then)).mean(0)
+        rewards: NDArray[np.float32] = ((raw - self.output_mean) / self.output_std).numpy()
+        return rewards
+
+    @torch.inference_mode()
+    def absorbing_reward(self) -> float:
+        """Reward of one more step in the absorbing state, in output units."""
+        return float(-self.output_mean / self.output_std)
+
+    def set_input_stats(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> None:
+        """Take mean and standard deviation of the inputs from segments; absorbing states are left out."""
+        obs_mean, obs_std = _moments(obs[~absorbing])
+        action_mean, action_std = _moments(actions[~absorbing[:, :-1]])
+        self.input_mean.copy_(torch.cat((obs_mean, action_mean, obs_mean)))
+        self.input_std.copy_(torch.cat((obs_std, action_std, obs_std)))
+
+    @torch.inference_mode()
+    def set_output_stats(
+        self, obs: NDArray[np.float32], actions: NDArray[np.float32], absorbing: NDArray[np.bool_]
+    ) -> None:
+        """Rescale the output to mean 0 and standard deviation 1 on the living steps of these segments."""
+        segments = (torch.as_tensor(x) for x in (obs, actions, absorbing))
+        raw = self.segment_rewards(*segments).mean(0)[torch.as_tensor(~absorbing[:, :-1])]
+        self.output_mean.copy_(raw.mean())
+        self.output_std.copy_(raw.std().clamp(min=1e-3) if len(raw) > 1 else torch.ones(()))
+
+    def to_bytes(self) -> bytes:
+        """The ensemble as a safetensors file, its shape in the metadata."""
+        shape = {"obs_dim": self.obs_dim, "action_dim": self.action_dim, "members": self.members, "hidden": self.hidden}
+        return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "RewardEnsemble":
+        """The ensemble that `to_bytes` wrote."""
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        ensemble = cls(**json.loads(header["__metadata__"]["shape"]))
+        ensemble.load_state_dict(load(data))
+        return ensemble
+
+
+def _uniform(generator: torch.Generator, shape: tuple[int, ...], fan_in: int) -> nn.Parameter:
+    bound = 1.0 / math.sqrt(fan_in)  # as torch.nn.Linear
+    return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)
+
+
+def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
+    if len(rows) < 2:
+        return torch.zeros(rows.shape[-1]), torch.ones(rows.shape[-1])
+    std, mean = torch.std_mean(rows, dim=0)
+    return mean, torch.where(std > 1e-6, std, torch.ones_like(std))  # a constant input stays 0

@@ -1,0 +1,290 @@
+"""The preference store: what was asked, what was answered. Trainer and teachers meet here and nowhere else."""
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
+
+from prefrl import database, schema
+from prefrl.errors import StoreError
+from prefrl.schema import meta, queries, seal, segments, verify
+from prefrl.types import Choice, Preference, Query, Segment, target
+
+_later = schema.preferences.alias("later")
+_effective = schema.preferences.c.choice.is_not(None) & ~exists().where(_later.c.supersedes == schema.preferences.c.seq)
+_answered = exists().where(schema.preferences.c.query_id == queries.c.id, _effective)
+_unanswered = queries.c.withdrawn_at.is_(None) & ~_answered
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """The environment that a store's segments come from."""
+
+    env_id: str
+    env_kwargs: dict[str, Any]
+    obs_dim: int
+    action_dim: int
+
+    versions: dict[str, str]
+    """Package -> version at the time of recording."""
+
+    goal: str | None = None
+    """What the agent should do, in words for a person to judge by."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A teacher's answer on its way to the store, where it becomes a `Preference`."""
+
+    query_id: int
+
+    choice: Choice | None
+    """None retracts the preference named by `supersedes`."""
+
+    annotator: str = "oracle"
+
+    submission_id: str = field(default_factory=lambda: uuid4().hex)
+    """Makes sending again harmless: one id is one row."""
+
+    supersedes: int | None = None
+    """`seq` of the preference of the same query that this one takes the place of."""
+
+    shown_at: float | None = None
+    """Unix time in seconds at which the clips were first seen."""
+
+    answered_at: float | None = None
+    """Unix time in seconds at which the answer was given."""
+
+    def __post_init__(self) -> None:
+        if self.choice is not None:
+            target(self.choice)
+        elif self.supersedes is None:
+            raise ValueError("Answer.choice is None, but Answer.supersedes does not say what is retracted")
+        for name in ("shown_at", "answered_at"):
+            if not math.isfinite(getattr(self, name) or 0.0):
+                raise ValueError(f"Answer.{name} is {getattr(self, name)}, want a finite time")
+
+
+class Store:
+    """Segments, queries and preferences in a database.
+
+    Every method is one transaction, and what it wrote is on disk when it returns. Several processes may use one
+    store. All methods raise `StoreError` for a damaged or locked database, and `StorageError` for a disk that is full,
+    read-only or gone.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open the store at `url`, for example sqlite:///preferences.sqlite, or create it.
+
+        Raises:
+            UsageError: `url` is not a database URL, or its driver is not installed.
+            StoreError: it is damaged, of another version, or not a store.
+            StorageError: the disk is full, read-only or gone.
+        """
+        self._engine = database.connect(url)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self, writes: bool = False) -> Iterator[Connection]:
+        """A transaction of the caller's own, for tables beside those of this class; its errors are explained."""
+        engine = self._engine.execution_options(writes=writes)
+        with database.explained(engine), engine.begin() as connection:  # what is to be written was checked before
+            yield connection
+
+    def info(self) -> StoreInfo | None:
+        """The environment that the store was described with; None if it was not yet."""
+        with self.transaction() as connection:
+            return _load_info(connection)
+
+    def describe(self, info: StoreInfo) -> None:
+        """Say which environment the segments come from. The first description stays.
+
+        Raises:
+            StoreError: the store holds segments of another environment.
+        """
+        rows = [seal(meta, {"key": key, "value": json.dumps(value)}) for key, value in asdict(info).items()]
+        with self.transaction(writes=True) as connection:
+            held = _load_info(connection)
+            if held is None:
+                connection.execute(insert(meta), rows)
+                return
+        for name in ("env_id", "env_kwargs", "obs_dim", "action_dim"):
+            ours, theirs = getattr(held, name), getattr(info, name)
+            if ours != theirs:
+                raise StoreError(
+                    f"{database.name(self._engine)} holds another environment: {name} is {ours!r}, not {theirs!r}; "
+                    "use another store"
+                )
+
+    def add_queries(self, asked: Sequence[Query]) -> list[int]:
+        """Ask; the ids of the new queries, in order. A segment object that several of them share is stored once.
+
+        Raises:
+            ValueError: a segment holds a value that is not finite.
+            StoreError: a segment has other dimensions than the store was described with.
+        """
+        if not asked:
+            return []
+        unique = {id(segment): segment for query in asked for segment in (query.left, query.right)}
+        self._check_dimensions(list(unique.values()))
+        rows = [schema.segment_row(segment) for segment in unique.values()]
+        with self.transaction(writes=True) as connection:
+            returning = insert(segments).returning(segments.c.id, sort_by_parameter_order=True)
+            ids = dict(zip(unique, connection.scalars(returning, rows), strict=True))
+            rows = [schema.query_row(query, ids[id(query.left)], ids[id(query.right)]) for query in asked]
+            asking = insert(queries).returning(queries.c.id, sort_by_parameter_order=True)
+            return list(connection.scalars(asking, rows))
+
+    def _check_dimensions(self, new: Sequence[Segment]) -> None:
+        info = self.info()
+        for segment in new if info is not None else ():
+            assert info is not None
+            dims = segment.obs.shape[1], segment.actions.shape[1]
+            if dims != (info.obs_dim, info.action_dim):
+                raise StoreError(
+                    f"{database.name(self._engine)} holds {info.env_id} with obs_dim {info.obs_dim} and action_dim "
+                    f"{info.action_dim}, but a segment has {dims[0]} and {dims[1]}; use another store"
+                )
+
+    def pending(self, limit: int | None = None) -> list[Query]:
+        """The queries that nobody answered and nobody withdrew, oldest first, at most `limit` of them."""
+        with self.transaction() as connection:
+            oldest = select(queries.c.id).where(_unanswered).order_by(queries.c.id).limit(limit)
+            found = _load_queries(connection, queries.c.id.in_(oldest))
+            return [found[id] for id in sorted(found)]
+
+    def query(self, query_id: int) -> Query:
+        """The query of that id, whatever became of it.
+
+        Raises:
+            StoreError: there is none.
+        """
+        with self.transaction() as connection:
+            found = _load_queries(connection, queries.c.id == query_id)
+        if not found:
+            raise StoreError(f"{database.name(self._engine)} has no query {query_id}; ask for one that it holds")
+        return found[query_id]
+
+    def withdraw(self, query_ids: Sequence[int]) -> None:
+        """Ask these no longer. Answered ones stay as they are, and an answer on its way is still taken."""
+        with self.transaction(writes=True) as connection:
+            rows = connection.execute(select(queries).where(queries.c.id.in_(query_ids), _unanswered)).mappings().all()
+            for row in rows:
+                verify(queries, row)
+                values = seal(queries, {**row, "withdrawn_at": time.time()})
+                connection.execute(update(queries).where(queries.c.id == row["id"]).values(values))
+
+    def add_answers(self, answers: Sequence[Answer]) -> list[int]:
+        """Record answers, all or none; their `seq`s, in order. An answer that was sent before keeps its first `seq`.
+
+        Raises:
+            StoreError: a query, or a preference to supersede, is unknown; or that one was superseded already.
+        """
+        with self.transaction(writes=True) as connection:
+            return [self._add_answer(connection, answer) for answer in answers]
+
+    def add_answer_once(self, answer: Answer) -> int | None:
+        """Record `answer` and give its `seq`; None, and nothing done, if its query has another one that counts."""
+        with self.transaction(writes=True) as connection:
+            sent = schema.preferences.c.submission_id == answer.submission_id
+            first = exists().where(schema.preferences.c.query_id == answer.query_id, _effective, ~sent)
+            return None if connection.scalar(select(first)) else self._add_answer(connection, answer)
+
+    def _add_answer(self, connection: Connection, answer: Answer) -> int:
+        table = schema.preferences
+        sent = connection.scalar(select(table.c.seq).where(table.c.submission_id == answer.submission_id))
+        if sent is not None:
+            return int(sent)
+        where = database.name(self._engine)
+        if connection.scalar(select(queries.c.id).where(queries.c.id == answer.query_id)) is None:
+            raise StoreError(f"{where} has no query {answer.query_id}; answer one that it holds")
+        if answer.supersedes is not None:
+            old = table.c.seq == answer.supersedes
+            if connection.scalar(select(table.c.query_id).where(old)) != answer.query_id:
+                raise StoreError(
+                    f"{where} has no preference {answer.supersedes} on query {answer.query_id} to supersede"
+                )
+            if connection.scalar(select(table.c.seq).where(table.c.supersedes == answer.supersedes)) is not None:
+                raise StoreError(
+                    f"{where}: preference {answer.supersedes} is superseded already; supersede the later one"
+                )
+        values = asdict(answer)
+        for name in ("shown_at", "answered_at"):
+            values[name] = None if values[name] is None else float(values[name])
+        return int(connection.scalars(insert(table).values(seal(table, values)).returning(table.c.seq)).one())
+
+    def preferences(self, after: int = 0) -> list[Preference]:
+        """The preferences with `seq` > `after`, superseded ones and retractions included, in order of `seq`."""
+        table = schema.preferences
+        with self.transaction() as connection:
+            rows = connection.execute(select(table).where(table.c.seq > after).order_by(table.c.seq)).mappings().all()
+            asked = _load_queries(connection, queries.c.id.in_(select(table.c.query_id).where(table.c.seq > after)))
+            return [schema.row_preference(row, asked) for row in rows]
+
+    def watermark(self) -> int:
+        """The largest `seq`, or 0."""
+        with self.transaction() as connection:
+            return connection.scalar(select(func.max(schema.preferences.c.seq))) or 0
+
+    def num_preferences(self) -> int:
+        """How many preferences count: neither superseded nor retractions. Skips and ties are among them."""
+        with self.transaction() as connection:
+            return connection.scalar(select(func.count()).select_from(schema.preferences).where(_effective)) or 0
+
+    def num_queries(self) -> int:
+        """How many queries were asked and not withdrawn, answered or not."""
+        with self.transaction() as connection:
+            return connection.scalar(select(func.count()).where(queries.c.withdrawn_at.is_(None))) or 0
+
+    def returns(self, limit: int) -> NDArray[np.float64]:
+        """(K,) true returns of the last K <= `limit` segments, oldest first; the scale that an oracle judges by."""
+        with self.transaction() as connection:
+            last = select(segments.c.true_return).order_by(segments.c.id.desc()).limit(limit)
+            return np.array(connection.scalars(last).all()[::-1], np.float64)
+
+
+def effective(preferences: Sequence[Preference]) -> list[Preference]:
+    """Those of `preferences` that count: neither superseded by a later one nor retractions."""
+    superseded = {preference.supersedes for preference in preferences}
+    return [preference for preference in preferences if preference.choice and preference.seq not in superseded]
+
+
+def _load_info(connection: Connection) -> StoreInfo | None:
+    values = {}
+    for row in connection.execute(select(meta)).mappings():
+        verify(meta, row)
+        values[row["key"]] = json.loads(row["value"])
+    values.pop("schema_version", None)
+    return StoreInfo(**values) if values else None
+
+
+def _load_queries(connection: Connection, condition: ColumnElement[bool]) -> dict[int, Query]:
+    """id -> query; each segment is decoded once."""
+    rows = connection.execute(select(queries).where(condition)).mappings().all()
+    ids = select(queries.c.left_id).where(condition).union(select(queries.c.right_id).where(condition))
+    found = connection.execute(select(segments).where(segments.c.id.in_(ids))).mappings()
+    sides = {row["id"]: schema.row_segment(row) for row in found}
+    asked = {}
+    for row in rows:
+        verify(queries, row)
+        if not {row["left_id"], row["right_id"]} <= sides.keys():
+            raise ValueError(f"a segment of query {row['id']} is missing")
+        left, right = sides[row["left_id"]], sides[row["right_id"]]
+        asked[row["id"]] = Query(left, right, row["num_timesteps"], row["swapped"], row["id"])
+    return asked

@@ -1,0 +1,6 @@
+"""Teachers: who says which of two segments is better."""
+
+from prefrl.teachers.base import ReturnStats, Teacher, answer_pending
+from prefrl.teachers.oracle import Oracle
+
+__all__ = ["Oracle", "ReturnStats", "Teacher", "answer_pending"]

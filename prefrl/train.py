@@ -1,0 +1,94 @@
+"""The loop: practise, ask, learn the reward from the answers, and again."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from prefrl.agents import derive_seed, make_env
+from prefrl.config import TrainConfig
+from prefrl.learner import Learner
+from prefrl.plan import Plan
+from prefrl.progress import Progress
+from prefrl.queries import select
+from prefrl.run_dir import RunDir, versions
+from prefrl.segments import Episode, cut
+from prefrl.store import Store, StoreInfo, effective
+from prefrl.teachers import Oracle, answer_pending
+from prefrl.types import Preference
+
+ASK, ANSWER = 4, 5  # purposes that a seed is derived for, beside those of the learner
+
+
+def train(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
+    """Train an agent from preferences in a new folder, and return the folder.
+
+    Raises:
+        PrefrlError: the environment, the budget or the folder cannot be used; nothing is created then.
+    """
+    path = Path(run_dir or config.run_dir or f"runs/{config.env_id.replace('/', '-')}-{config.seed}")
+    config = dataclasses.replace(config, run_dir=path)
+    Plan(config)  # refuses a budget that cannot be met
+    make_env(config.env_id, config.env_kwargs).close()  # and an environment that cannot be used
+    return _loop(RunDir.create(path, config))
+
+
+def resume(run_dir: Path | str) -> RunDir:
+    """Go on with a run from its last checkpoint, or from its beginning if it has none."""
+    return _loop(RunDir.open(Path(run_dir)))
+
+
+def _loop(run: RunDir) -> RunDir:
+    config, plan = run.config, Plan(run.config)
+    known: list[Preference] = []
+    with run.lock(), Store(run.store_url) as store, Progress(config, run) as progress:
+        learner = Learner(config)
+        learner.agent.set_logger(progress.logger)
+        store.describe(StoreInfo(config.env_id, config.env_kwargs, learner.obs_dim, learner.action_dim, versions()))
+        span = learner.restore(run)
+        if span < 0:
+            span = 0
+            if plan.explore_steps:
+                with progress.timing("explore"):
+                    episodes = learner.explore(plan.explore_steps)
+                teach(learner, store, plan, span, episodes, known, progress)
+            learner.save(run, span, store.watermark())  # so that a resumed run learns this reward from no later answer
+        while span < plan.spans:
+            span += 1
+            with progress.timing("practise"):
+                episodes = learner.practise(span, plan.steps_after(span), progress.on_rollout)
+            teach(learner, store, plan, span, episodes, known, progress)
+            with progress.timing("checkpoint"):
+                learner.save(run, span, store.watermark())
+            progress.end_span(span, learner, episodes)
+    return run
+
+
+def teach(
+    learner: Learner,
+    store: Store,
+    plan: Plan,
+    span: int,
+    episodes: list[Episode],
+    known: list[Preference],
+    progress: Progress,
+) -> None:
+    """Ask what the plan says about `episodes`, have it answered, and learn the reward from all answers so far.
+
+    `known`: the preferences read so far; new ones are appended.
+    """
+    config = learner.config
+    if plan.labels_after(span) == plan.labels_after(span - 1):
+        return
+    with progress.timing("ask"):
+        missing = plan.labels_after(span) - store.num_queries()  # 0 if a run that was killed here had asked already
+        if missing > 0:
+            predict = learner.ensemble.returns if span else None  # before the first fit all pairs are alike
+            rng = np.random.default_rng(derive_seed(config.seed, ASK, span))
+            segments = cut(episodes, config.segment_length)
+            queries = select(config.selector, segments, missing, config.candidates, predict, learner.num_timesteps, rng)
+            store.add_queries(queries)
+        answer_pending(store, Oracle(config.oracle), np.random.default_rng(derive_seed(config.seed, ANSWER, span)))
+        known += store.preferences(after=known[-1].seq if known else 0)
+    with progress.timing("fit"):
+        progress.note(store, learner.learn_reward(span, effective(known), episodes))

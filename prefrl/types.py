@@ -1,0 +1,137 @@
+"""The data of preference learning: segments, queries over pairs of them, preferences between the two."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Choice = Literal["left", "right", "tie", "skip"]
+CHOICES: tuple[Choice, ...] = get_args(Choice)
+
+_TARGETS: dict[Choice, float | None] = {"left": 1.0, "right": 0.0, "tie": 0.5, "skip": None}
+
+
+def target(choice: Choice) -> float | None:
+    """The probability that the left segment is better, as `choice` says; None for an answer to leave out.
+
+    This is the one place where a choice becomes a number.
+
+    Raises:
+        ValueError: `choice` is not one of `CHOICES`.
+    """
+    if choice not in _TARGETS:
+        raise ValueError(f"unknown choice {choice!r}; valid choices are {', '.join(CHOICES)}")
+    return _TARGETS[choice]
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """`T` consecutive transitions of one episode, padded with absorbing states after a termination.
+
+    Absorbing states follow Kostrikov et al. 2019, "Discriminator-Actor-Critic": an episode that terminates goes on
+    for ever in a state that pays a reward of its own. So segments of equal length can be cut from episodes of any
+    length, and being dead has a value that the reward model can learn.
+    """
+
+    obs: NDArray[np.float32]
+    """(T + 1, obs_dim) raw observations, the last one after the last action; zero where absorbing."""
+
+    actions: NDArray[np.float32]
+    """(T, action_dim) actions as executed (clipped); one-hot if discrete; zero where absorbing."""
+
+    absorbing: NDArray[np.bool_]
+    """(T + 1,) True for every state from the one that a termination led to."""
+
+    true_rewards: NDArray[np.float32]
+    """(T,) the environment's own rewards, for oracles and evaluation alone; zero where absorbing."""
+
+    sim_states: NDArray[np.float64] | None = None
+    """(T + 1, state_dim) simulator states to render clips from, or None; the last real one is repeated."""
+
+    reset_seed: int | None = None
+    """Seed of the episode's reset, for environments that are re-rendered by replay; None if unknown."""
+
+    replay_actions: NDArray[np.float32] | None = None
+    """(K, action_dim) executed actions from that reset to the segment's start; None where states are kept."""
+
+    start: int = 0
+    """Number of steps of the episode before the segment, >= 0."""
+
+    def __post_init__(self) -> None:
+        steps = len(self.actions)
+        expected = {
+            "obs": (self.obs, np.float32, (steps + 1, *self.obs.shape[1:]), 2),
+            "actions": (self.actions, np.float32, self.actions.shape, 2),
+            "absorbing": (self.absorbing, np.bool_, (steps + 1,), 1),
+            "true_rewards": (self.true_rewards, np.float32, (steps,), 1),
+        }
+        for name, (array, dtype, shape, ndim) in expected.items():
+            if array.dtype != dtype or array.shape != shape or array.ndim != ndim:
+                raise ValueError(
+                    f"Segment.{name} is {array.dtype}{array.shape}, want {np.dtype(dtype)}{shape} with {ndim} axes"
+                )
+        if steps == 0:
+            raise ValueError("Segment.actions is empty, want at least one step")
+        if self.sim_states is not None and len(self.sim_states) != steps + 1:
+            raise ValueError(f"Segment.sim_states has {len(self.sim_states)} rows, want {steps + 1}")
+        if self.start < 0:
+            raise ValueError(f"Segment.start is {self.start}, want >= 0")
+
+    def __len__(self) -> int:
+        """Number of transitions, absorbing ones included."""
+        return len(self.actions)
+
+    @property
+    def true_return(self) -> float:
+        """Undiscounted sum of the true rewards."""
+        return float(self.true_rewards.sum(dtype=np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A question: which of two segments is better?"""
+
+    left: Segment
+    right: Segment
+
+    num_timesteps: int = 0
+    """Environment steps the agent had trained for when the segments were recorded."""
+
+    swapped: bool = False
+    """Whether the shuffle of sides exchanged the pair that the selector had chosen."""
+
+    id: int | None = None
+    """Row in the store; None for a query that has not been asked yet."""
+
+    def __post_init__(self) -> None:
+        for name in ("obs", "actions"):
+            left, right = getattr(self.left, name).shape, getattr(self.right, name).shape
+            if left != right:
+                raise ValueError(
+                    f"Query.left.{name} has shape {left} and Query.right.{name} {right}, want equal shapes"
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class Preference:
+    """An answer to a query. Never changed: a later preference may supersede it."""
+
+    seq: int
+    """Position in the store's append-only order, from 1."""
+
+    query: Query
+
+    choice: Choice | None
+    """The answer; None retracts the preference named by `supersedes`."""
+
+    annotator: str = "oracle"
+
+    supersedes: int | None = None
+    """`seq` of the preference that this one takes the place of."""
+
+    shown_at: float | None = None
+    """Unix time in seconds at which the clips were first seen."""
+
+    answered_at: float | None = None
+    """Unix time in seconds at which the answer was given."""

@@ -1,0 +1,197 @@
+"""Wrappers around any Stable-Baselines3 `VecEnv`: one records, one pays the learned reward.
+
+Axes: L recorded steps, N environments.
+"""
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from prefrl.errors import EnvError
+from prefrl.reward_model import RewardEnsemble
+from prefrl.segments import Episode
+
+
+def action_dim(space: spaces.Space[Any]) -> int:
+    """Width of `action_array` for one action: the number of actions if discrete, of components if continuous."""
+    return int(space.n) if isinstance(space, spaces.Discrete) else int(np.prod(space.shape or ()))
+
+
+def action_array(space: spaces.Space[Any], actions: NDArray[Any]) -> NDArray[np.float32]:
+    """Executed actions as the reward model sees them, (N, action_dim): one-hot if discrete, clipped to their bounds."""
+    if isinstance(space, spaces.Discrete):
+        index = np.asarray(actions, dtype=np.int64) - int(space.start)
+        one_hot: NDArray[np.float32] = np.eye(int(space.n), dtype=np.float32)[index]
+        return one_hot
+    assert isinstance(space, spaces.Box)
+    clipped = np.clip(actions, space.low, space.high).astype(np.float32)
+    flat: NDArray[np.float32] = clipped.reshape(len(clipped), -1)
+    return flat
+
+
+def terminations(dones: NDArray[np.bool_], infos: list[dict[str, Any]]) -> NDArray[np.bool_]:
+    """(N,) which environments ended in a terminal state, and not at a time limit."""
+    terminated = dones.copy()
+    for i in np.flatnonzero(dones):
+        terminated[i] = not infos[i].get("TimeLimit.truncated", False)
+    return terminated
+
+
+class RecordingVecEnv(VecEnvWrapper):
+    """Keeps what passes through: raw observations, executed actions, true rewards and simulator states.
+
+    The recording holds copies, for environments that hand out the same buffer each step. Numbers that are not finite
+    are recorded as they are, so that their segments are left out, but passed on as 0, so that they reach no normaliser;
+    more than `bad_steps_limit` steps with such numbers are an error.
+    """
+
+    def __init__(self, venv: VecEnv, bad_steps_limit: int = 100) -> None:
+        super().__init__(venv)
+        self.bad_steps_limit, self.bad_steps = bad_steps_limit, 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._obs: list[NDArray[np.float32]] = []  # L + 1 of (N, obs_dim), before each step and after the last
+        self._actions: list[NDArray[np.float32]] = []  # L of (N, action_dim)
+        self._rewards: list[NDArray[np.float32]] = []  # L of (N,)
+        self._states: list[list[NDArray[np.float64] | None]] = []  # L + 1 of N
+        self._ends: list[list[tuple[int, bool, NDArray[np.float32], NDArray[np.float64] | None]]]
+        self._ends = [[] for _ in range(self.num_envs)]  # (step, terminated, last observation, last state)
+        self._episode_seeds: list[list[int | None]] = [[] for _ in range(self.num_envs)]  # of each episode's reset
+
+    def reset(self) -> VecEnvObs:
+        obs = self.venv.reset()
+        self._clear()
+        self._keep_state(obs, [info.get("sim_state") for info in self._reset_infos()])
+        for seeds, info in zip(self._episode_seeds, self._reset_infos(), strict=True):
+            seeds.append(info.get("reset_seed"))
+        return _finite(obs)
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        self._actions.append(action_array(self.action_space, actions))
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        obs, rewards, dones, infos = self.venv.step_wait()
+        states = [info.get("sim_state") for info in infos]
+        terminated = terminations(dones, infos)
+        for i in np.flatnonzero(dones):
+            last_obs = np.array(infos[i]["terminal_observation"], dtype=np.float32)
+            self._ends[i].append((len(self._actions), bool(terminated[i]), last_obs, states[i]))
+            infos[i]["terminal_observation"] = _finite(infos[i]["terminal_observation"])
+            reset_info = self._reset_infos()[i]
+            states[i] = reset_info.get("sim_state")
+            self._episode_seeds[i].append(reset_info.get("reset_seed"))
+        self._rewards.append(np.array(rewards, dtype=np.float32))
+        self._keep_state(obs, states)
+        self._count_bad(obs, rewards)
+        return _finite(obs), _finite(rewards), dones, infos
+
+    def _reset_infos(self) -> list[dict[str, Any]]:
+        return self.unwrapped.reset_infos  # a wrapper's own list stays empty
+
+    def _keep_state(self, obs: VecEnvObs, states: list[NDArray[np.float64] | None]) -> None:
+        assert isinstance(obs, np.ndarray)
+        self._obs.append(np.array(obs, dtype=np.float32))
+        self._states.append(states)
+
+    def _count_bad(self, obs: VecEnvObs, rewards: NDArray[Any]) -> None:
+        if np.isfinite(np.sum(obs)) and np.isfinite(np.sum(rewards)):  # type: ignore[arg-type]
+            return
+        self.bad_steps += 1
+        if self.bad_steps > self.bad_steps_limit:
+            raise EnvError(
+                f"the environment gave observations or rewards that are not finite in {self.bad_steps} steps "
+                "(NaN or infinity); mend its step(), or wrap it so that it ends such episodes"
+            )
+
+    def drain(self) -> list[Episode]:
+        """Hand over all episodes since the last reset, unfinished ones included, and forget them.
+
+        The recording must start with a reset again before the next step.
+        """
+        obs = np.stack(self._obs)  # (L + 1, N, obs_dim)
+        actions, rewards = np.stack(self._actions), np.stack(self._rewards)  # (L, N, action_dim), (L, N)
+        episodes = [e for i in range(self.num_envs) for e in self._split(i, obs[:, i], actions[:, i], rewards[:, i])]
+        self._clear()
+        return episodes
+
+    def _split(
+        self, env: int, obs: NDArray[np.float32], actions: NDArray[np.float32], rewards: NDArray[np.float32]
+    ) -> list[Episode]:
+        episodes, start = [], 0
+        still_running = (len(actions), None, obs[-1], self._states[-1][env])
+        for (stop, terminated, last_obs, last_state), seed in zip(
+            [*self._ends[env], still_running], self._episode_seeds[env], strict=True
+        ):
+            if stop == start:  # a reset was the last thing recorded
+                continue
+            states = [*(row[env] for row in self._states[start:stop]), last_state]
+            episodes.append(
+                Episode(
+                    obs=np.concatenate((obs[start:stop], last_obs[None])),
+                    actions=actions[start:stop].copy(),
+                    true_rewards=rewards[start:stop].copy(),
+                    terminated=terminated is True,
+                    truncated=terminated is False,
+                    sim_states=None if any(s is None for s in states) else np.stack(states),  # type: ignore[arg-type]
+                    reset_seed=seed,
+                    env_index=env,
+                )
+            )
+            start = stop
+        return episodes
+
+
+def _finite(values: Any) -> NDArray[Any]:
+    finite: NDArray[Any] = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    return finite
+
+
+class LearnedRewardVecEnv(VecEnvWrapper):
+    """Pays the reward that `ensemble` has learned in place of the environment's, which goes to `info["true_reward"]`.
+
+    A termination is paid r(s, a, s') + gamma / (1 - gamma) * r_absorbing, the discounted worth of staying dead for
+    ever: nobody gains or loses by dying but what the preferences say. A time limit is paid nothing extra; SB3 adds
+    gamma * V(terminal observation) to it afterwards, on top of this reward.
+    """
+
+    def __init__(self, venv: VecEnv, ensemble: RewardEnsemble, gamma: float) -> None:
+        """`gamma`: the discount factor of the algorithm that will learn, in [0, 1)."""
+        super().__init__(venv)
+        if not 0 <= gamma < 1:
+            raise ValueError(f"gamma is {gamma}, want 0 <= gamma < 1: staying dead for ever must have a finite worth")
+        self.ensemble, self.gamma = ensemble, gamma
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take note that the ensemble was fitted. Call it between rollouts, never inside one."""
+        self._death = self.gamma / (1 - self.gamma) * self.ensemble.absorbing_reward()
+
+    def reset(self) -> VecEnvObs:
+        obs = self.venv.reset()
+        self._last_obs = np.array(obs, dtype=np.float32)
+        return obs
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        self._last_actions = action_array(self.action_space, actions)
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        obs, true_rewards, dones, infos = self.venv.step_wait()
+        next_obs = np.array(obs, dtype=np.float32)
+        last_obs, self._last_obs = self._last_obs, next_obs
+        if dones.any():
+            next_obs = next_obs.copy()
+            for i in np.flatnonzero(dones):
+                next_obs[i] = infos[i]["terminal_observation"]
+        terminated = terminations(dones, infos)
+        rewards = self.ensemble.reward(last_obs, self._last_actions, next_obs, terminated)
+        rewards = rewards + self._death * terminated
+        for info, true_reward in zip(infos, true_rewards, strict=True):
+            info["true_reward"] = float(true_reward)
+        return obs, rewards.astype(np.float32), dones, infos

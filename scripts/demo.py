@@ -1,0 +1,69 @@
+"""The demo: an agent learns from preferences; it is compared with a random one, and filmed. Options: `prefrl train`."""
+
+import itertools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from prefrl.agents import make_env
+from prefrl.cli import guard, parse
+from prefrl.config import TrainConfig
+from prefrl.doctor import check_rendering
+from prefrl.errors import EnvError
+from prefrl.evaluate import evaluate
+from prefrl.train import train
+
+ENV_ID = "Hopper-v5"
+EPISODES = 20
+
+
+def demo(argv: Sequence[str]) -> int:
+    """Train, evaluate, film, and print a table of the result."""
+    config = parse(["train", ENV_ID, *argv])
+    assert isinstance(config, TrainConfig)
+    rendering = check_rendering()
+    if rendering.remedy:
+        raise EnvError(f"{rendering.found}; {rendering.remedy}")
+    run_dir = config.run_dir or free_folder()
+    train(config, run_dir)
+    video = run_dir / "agent.mp4"
+    result = evaluate(run_dir, episodes=EPISODES, video=video)
+    chance = random_returns(config, EPISODES)
+
+    table = Table("agent", "true return", title=f"{ENV_ID}: {config.steps} steps, {config.labels} preferences")
+    table.add_row("random", f"{np.mean(chance):.0f} ± {np.std(chance):.0f}")
+    table.add_row("taught by preferences", f"{result.true_return.mean:.0f} ± {result.true_return.std:.0f}")
+    console = Console()
+    console.print(table)
+    console.print(f"Everything is in {run_dir}; watch {video}", soft_wrap=True)
+    return 0
+
+
+def free_folder() -> Path:
+    """The first of runs/demo-1, runs/demo-2, ... that does not exist yet."""
+    folders = (Path("runs") / f"demo-{number}" for number in itertools.count(1))
+    return next(folder for folder in folders if not folder.exists())
+
+
+def random_returns(config: TrainConfig, episodes: int) -> list[float]:
+    """True returns of an agent that acts at random."""
+    env = make_env(config.env_id, config.env_kwargs)
+    env.action_space.seed(config.seed)
+    returns = []
+    for episode in range(episodes):
+        env.reset(seed=config.seed + episode)
+        total, done = 0.0, False
+        while not done:
+            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            total, done = total + float(reward), terminated or truncated
+        returns.append(total)
+    env.close()
+    return returns
+
+
+if __name__ == "__main__":
+    sys.exit(guard(demo, sys.argv[1:]))

@@ -1,0 +1,8 @@
+"""Train an agent in Ant-v5 from preferences, with its preset. Takes every option of `prefrl train`."""
+
+import sys
+
+from prefrl.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", "Ant-v5", *sys.argv[1:]]))

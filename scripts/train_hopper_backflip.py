@@ -1,0 +1,8 @@
+"""Train prefrl/HopperBackflip-v0 from preferences, with its preset. Takes every option of `prefrl train`."""
+
+import sys
+
+from prefrl.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", "prefrl/HopperBackflip-v0", *sys.argv[1:]]))

@@ -1,0 +1,8 @@
+"""Train an agent in Pendulum-v1 from preferences, with its preset. Takes every option of `prefrl train`."""
+
+import sys
+
+from prefrl.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", "Pendulum-v1", *sys.argv[1:]]))

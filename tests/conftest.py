@@ -1,0 +1,8 @@
+import os
+
+from hypothesis import settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, here and in the processes that tests start
+
+settings.register_profile("prefrl", deadline=None)  # the first example pays for imports
+settings.load_profile("prefrl")

@@ -1,0 +1,237 @@
+import dataclasses
+import json
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+import toy_envs
+from gymnasium import spaces
+from hypothesis import given
+from hypothesis import strategies as st
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+from prefrl.agents import (
+    Guarded,
+    agent_files,
+    derive_seed,
+    load_agent,
+    make_agent,
+    make_env,
+    make_venv,
+    normalise,
+    seed_span,
+)
+from prefrl.config import PPOConfig, TrainConfig
+from prefrl.errors import CheckpointError, EnvError
+
+SMALL = PPOConfig(n_envs=2, n_steps=16, batch_size=16, n_epochs=2, hidden=(8,))
+
+
+def fresh(
+    config: PPOConfig = SMALL, env: type[gym.Env] = toy_envs.MoveRight, seed: int = 0
+) -> tuple[PPO, VecNormalize]:
+    torch.manual_seed(seed)
+    normaliser = normalise(DummyVecEnv([lambda: gym.wrappers.TimeLimit(env(), 20)] * 2), config.gamma)
+    return make_agent(config, normaliser), normaliser
+
+
+def trained() -> tuple[PPO, VecNormalize]:
+    agent, normaliser = fresh()
+    seed_span(agent, 3, 1)
+    agent.learn(96)
+    return agent, normaliser
+
+
+def one_line(error: Exception) -> str:
+    assert "\n" not in str(error)
+    return str(error)
+
+
+@pytest.mark.parametrize("kind", ["dict", "image", "multi_discrete", "multi_binary"])
+def test_spaces_that_are_not_supported_are_refused_in_one_line(kind: str) -> None:
+    with pytest.raises(EnvError) as caught:
+        make_env("Spaces-v0", {"kind": kind})
+    said = one_line(caught.value)
+    assert "Spaces-v0" in said
+    assert {"dict": "Dict", "image": "Box", "multi_discrete": "MultiDiscrete", "multi_binary": "MultiBinary"}[
+        kind
+    ] in said
+    assert "wrap it" in said
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("MoveRigt-v0", "MoveRight-v0"), ("Hoper-v5", "Hopper-v5")])
+def test_near_matches_of_an_unknown_environment_are_named(wrong: str, near: str) -> None:
+    with pytest.raises(EnvError) as caught:
+        make_env(wrong, {})
+    assert near in one_line(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs", "named"),
+    [
+        ("Nothing like it", {}, "Nothing like it"),
+        ("", {}, "Malformed environment ID"),
+        ("no_such_module:Env-v0", {}, "no_such_module"),
+        ("MoveRight-v0", {"no_such_option": 1}, "no_such_option"),
+        ("Spaces-v0", {"kind": "raises"}, "OSError: the simulator's licence has expired"),
+    ],
+)
+def test_what_keeps_an_environment_from_being_made_is_told_in_one_line(
+    env_id: str, kwargs: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(EnvError) as caught:
+        make_env(env_id, kwargs)
+    assert named in one_line(caught.value)
+
+
+def test_environment_options_are_passed_on() -> None:
+    _, reward, *_ = step_once(make_env("MoveRight-v0", {"reward_scale": 8.0}))
+    assert reward == 8.0
+    assert make_env("MoveRight-v0", {}, render_mode="rgb_array").render_mode == "rgb_array"
+
+
+def step_once(env: gym.Env) -> tuple[Any, ...]:
+    env.reset(seed=0)
+    return env.step(np.ones(1, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("raises", "Faulty-v0: step() raised ZeroDivisionError: the wheel"),
+        ("reward", "Faulty-v0: step() raised TypeError"),
+        ("shape", "Faulty-v0 observed float32(3,), but its observation_space is Box(-inf, inf, (2,), float32)"),
+        ("words", "Faulty-v0 observed <U4(2,)"),
+        ("none", "Faulty-v0 observed object()"),
+    ],
+)
+def test_an_environment_that_breaks_is_named_with_its_fault(fault: str, said: str) -> None:
+    venv = make_venv(TrainConfig("Faulty-v0", env_kwargs={"fault": fault}), n_envs=2)
+    venv.reset()
+    for _ in range(3):
+        venv.step(np.zeros(2, int))
+    with pytest.raises(EnvError) as caught:
+        venv.step(np.zeros(2, int))
+    assert said in one_line(caught.value)
+
+
+def test_observations_are_copies() -> None:
+    env = Guarded(toy_envs.RandomEnds(reuse_buffer=True))
+    first, _ = env.reset(seed=0)
+    before = first.copy()
+    env.step(np.zeros(2, np.float32))
+    np.testing.assert_array_equal(first, before)
+
+
+def test_as_many_environments_as_asked() -> None:
+    config = TrainConfig("MoveRight-v0", ppo=SMALL)
+    assert (make_venv(config).num_envs, make_venv(config, n_envs=5).num_envs) == (2, 5)
+
+
+def test_the_agent_is_what_the_configuration_says() -> None:
+    config = dataclasses.replace(SMALL, gamma=0.9, ent_coef=0.01, activation="tanh", log_std_init=-2.5)
+    agent, _ = fresh(config)
+    assert (agent.n_steps, agent.batch_size, agent.n_epochs) == (16, 16, 2)
+    assert (agent.gamma, agent.gae_lambda, agent.ent_coef, agent.vf_coef) == (0.9, 0.95, 0.01, 0.5)
+    assert (agent.clip_range(1.0), agent.max_grad_norm, agent.lr_schedule(1.0)) == (0.2, 0.5, 3e-4)
+    assert agent.policy.log_std.tolist() == [-2.5]
+    layers = [type(m) for m in agent.policy.mlp_extractor.value_net]
+    assert layers == [torch.nn.Linear, torch.nn.Tanh]
+    assert agent.policy.mlp_extractor.policy_net[0].out_features == 8
+    assert isinstance(fresh(env=toy_envs.Counter)[0].action_space, spaces.Discrete)
+
+
+def test_a_trained_agent_comes_back_from_its_files_bit_for_bit() -> None:
+    agent, normaliser = trained()
+    files = agent_files(agent, normaliser)
+    other, other_normaliser = fresh(seed=1)
+    load_agent(other, other_normaliser, files.__getitem__)
+    obs = np.random.default_rng(0).normal(size=(50, 1)).astype(np.float32)
+    np.testing.assert_array_equal(other_normaliser.normalize_obs(obs), normaliser.normalize_obs(obs))
+    np.testing.assert_array_equal(other_normaliser.normalize_reward(obs[:, 0]), normaliser.normalize_reward(obs[:, 0]))
+    np.testing.assert_array_equal(other.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
+    before, after = (a.policy.optimizer.state_dict()["state"] for a in (agent, other))
+    assert before.keys() == after.keys()
+    assert len(before) == len(list(agent.policy.parameters()))
+    for index, state in before.items():
+        for name, value in state.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(after[index][name])), (index, name)
+    assert agent_files(other, other_normaliser) == files
+
+
+def test_an_agent_that_was_loaded_learns_on_as_the_original() -> None:
+    agent, normaliser = trained()
+    other, other_normaliser = fresh(seed=1)
+    load_agent(other, other_normaliser, agent_files(agent, normaliser).__getitem__)
+    for either in (agent, other):
+        seed_span(either, 3, 2)
+        either.learn(64, reset_num_timesteps=False)
+    assert agent_files(other, other_normaliser) == agent_files(agent, normaliser)
+
+
+def test_no_file_is_a_pickle() -> None:
+    files = agent_files(*trained())
+    assert files.keys() == {"policy.safetensors", "policy_optimizer.safetensors", "vec_normalize.json"}
+    json.loads(files["vec_normalize.json"])
+    for name in ("policy.safetensors", "policy_optimizer.safetensors"):
+        json.loads(files[name][8 : 8 + int.from_bytes(files[name][:8], "little")])
+
+
+@pytest.mark.parametrize(
+    ("config", "env"),
+    [
+        (dataclasses.replace(SMALL, hidden=(9,)), toy_envs.MoveRight),
+        (dataclasses.replace(SMALL, hidden=(8, 8)), toy_envs.MoveRight),
+        (SMALL, toy_envs.RandomEnds),
+        (SMALL, toy_envs.Counter),
+    ],
+)
+def test_files_of_another_network_or_environment_are_refused(config: PPOConfig, env: type[gym.Env]) -> None:
+    files = agent_files(*trained())
+    with pytest.raises(CheckpointError, match="the saved policy does not fit") as caught:
+        load_agent(*fresh(config, env), files.__getitem__)
+    one_line(caught.value)
+
+
+def test_a_frozen_normaliser_learns_nothing_and_leaves_rewards_alone() -> None:
+    normaliser = normalise(DummyVecEnv([toy_envs.MoveRight]), 0.9, training=False)
+    normaliser.reset()
+    _, rewards, _, _ = normaliser.step(np.array([[0.25]]))
+    assert rewards[0] == 0.25
+    assert normaliser.obs_rms.count == normalise(DummyVecEnv([toy_envs.MoveRight]), 0.9).obs_rms.count
+
+
+@given(st.integers(0, 2**64), st.integers(0, 10**6))
+def test_seeds_fit_everything_they_are_given_to(seed: int, span: int) -> None:
+    derived = derive_seed(seed, span)
+    assert derived == derive_seed(seed, span)
+    assert 0 <= derived < 2**31
+
+
+def test_each_purpose_has_a_seed_of_its_own() -> None:
+    paths = [(s, *p) for s in range(20) for p in [(), *((i,) for i in range(40)), *((2, i) for i in range(40))]]
+    assert len({derive_seed(*path) for path in paths}) == len(paths)
+
+
+def test_a_span_starts_from_a_clean_state() -> None:
+    """Whatever was drawn before, and however the environments stood."""
+    agent, _ = fresh()
+    states = []
+    for disturbance in (0, 7):
+        np.random.default_rng(0)
+        torch.rand(disturbance)
+        for _ in range(disturbance):
+            agent.env.reset()
+        seed_span(agent, 5, 1)
+        states.append((torch.rand(1).item(), np.random.random(), agent.env.reset().tolist()))  # noqa: NPY002
+    assert states[0][:2] == states[1][:2]
+    agent.env.training = False
+    seed_span(agent, 5, 1)
+    first = agent.env.unnormalize_obs(agent.env.reset())
+    seed_span(agent, 5, 2)
+    assert not np.allclose(agent.env.unnormalize_obs(agent.env.reset()), first)
+    seed_span(agent, 5, 1)
+    np.testing.assert_array_equal(agent.env.unnormalize_obs(agent.env.reset()), first)

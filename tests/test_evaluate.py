@@ -1,0 +1,262 @@
+import dataclasses
+import hashlib
+import json
+import math
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import gymnasium as gym
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import toy_envs  # noqa: F401
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prefrl.config import PPOConfig, RewardConfig, TrainConfig
+from prefrl.errors import CheckpointError, UsageError
+from prefrl.evaluate import Evaluation, agreement, evaluate, load, play, spearman, summary
+from prefrl.learner import Learner
+from prefrl.reward_model import RewardEnsemble
+from prefrl.run_dir import Checkpoint, RunDir
+from prefrl.segments import Episode, cut, stack
+from prefrl.train import train
+from prefrl.types import Choice, Preference, Query
+from prefrl.vec_env import RecordingVecEnv
+
+SMALL = TrainConfig(
+    "MoveRight-v0",
+    steps=800,
+    labels=20,
+    segment_length=10,
+    spans=4,
+    explore_steps=80,
+    ppo=PPOConfig(n_envs=4, n_steps=20, batch_size=40, n_epochs=2, hidden=(8,)),
+    reward_model=RewardConfig(members=2, hidden=(16,), batch_size=16),
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    return train(SMALL, tmp_path_factory.mktemp("evaluate") / "run")
+
+
+def checkpoint_of(run: RunDir) -> Checkpoint:
+    checkpoint = run.latest_checkpoint()
+    assert checkpoint is not None
+    return checkpoint
+
+
+def test_json_has_exactly_the_keys_of_the_contract(run: RunDir) -> None:
+    found = evaluate(run.path, episodes=3, seed=5).to_json()
+    assert list(found) == [
+        "env_id", "run_dir", "num_timesteps", "num_preferences", "episodes", "seed", "true_return", "episode_length",
+        "reward_model",
+    ]  # fmt: skip
+    assert found["true_return"].keys() == {"mean", "std", "iqm", "ci95"}
+    assert found["episode_length"].keys() == {"mean", "std"}
+    assert found["reward_model"].keys() == {
+        "preference_accuracy", "expected_calibration_error", "spearman_step", "spearman_segment"
+    }  # fmt: skip
+    low, high = found["true_return"]["ci95"]
+    assert low <= found["true_return"]["mean"] <= high
+    assert (found["env_id"], found["run_dir"], found["episodes"], found["seed"]) == (
+        "MoveRight-v0", str(run.path), 3, 5
+    )  # fmt: skip
+    assert (found["num_timesteps"], found["num_preferences"]) == (checkpoint_of(run).num_timesteps, 20)
+    assert found["episode_length"] == {"mean": 20.0, "std": 0.0}
+    json.dumps(found, allow_nan=False)
+
+
+def test_figures_that_do_not_exist_are_null(run: RunDir) -> None:
+    """One segment makes no pair."""
+    result = evaluate(run.path, episodes=1)
+    assert result.reward_model is not None
+    none = dataclasses.replace(result, reward_model=dataclasses.replace(result.reward_model, spearman_step=math.nan))
+    assert none.to_json()["reward_model"]["spearman_step"] is None
+
+
+def test_returns_are_those_of_the_policys_mode_in_the_untouched_environment(run: RunDir) -> None:
+    agent, normaliser = load(SMALL, checkpoint_of(run), RecordingVecEnv(Learner(SMALL).recorder.venv))
+    returns = []
+    for seed in (5, 6, 7):
+        env, over, total = gym.make("MoveRight-v0"), False, 0.0
+        obs, _ = env.reset(seed=seed)
+        while not over:
+            action, _ = agent.predict(normaliser.normalize_obs(obs), deterministic=True)
+            obs, reward, terminated, truncated, _ = env.step(action)
+            over, total = terminated or truncated, total + float(reward)
+        returns.append(total)
+    result = evaluate(run.path, episodes=3, seed=5)
+    assert result.true_return.mean == pytest.approx(np.mean(returns), abs=1e-4)
+    assert result.true_return.std == pytest.approx(np.std(returns), abs=1e-4)
+    assert [e.true_return for e in play(SMALL, checkpoint_of(run), 3, 5)] == pytest.approx(returns, abs=1e-4)
+
+
+def files(run: RunDir) -> dict[str, str]:
+    paths = [p for p in run.path.rglob("*") if p.is_file()]
+    return {str(p.relative_to(run.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+
+
+def test_evaluation_gives_the_same_figures_twice_and_changes_no_file(run: RunDir) -> None:
+    before = files(run)
+    assert evaluate(run.path, episodes=4) == evaluate(run.path, episodes=4)
+    assert evaluate(run.path, episodes=4, seed=1).true_return != evaluate(run.path, episodes=4).true_return
+    assert files(run) == before
+
+
+def test_evaluation_teaches_the_normaliser_nothing(run: RunDir) -> None:
+    checkpoint = checkpoint_of(run)
+    saved = json.loads(checkpoint.read("vec_normalize.json"))
+    agent, normaliser = load(SMALL, checkpoint, RecordingVecEnv(Learner(SMALL).recorder.venv))
+    obs = normaliser.reset()
+    for _ in range(30):
+        obs, *_ = normaliser.step(agent.predict(obs, deterministic=True)[0])
+    for name, stats in (("obs", normaliser.obs_rms), ("returns", normaliser.ret_rms)):
+        assert np.array_equal(stats.mean, saved[name]["mean"])
+        assert np.array_equal(stats.var, saved[name]["var"])
+        assert stats.count == saved[name]["count"]
+
+
+def test_a_run_can_be_looked_at_while_it_is_trained(run: RunDir) -> None:
+    with run.lock():
+        assert evaluate(run.path, episodes=1).episodes == 1
+
+
+def test_a_run_on_the_true_reward_has_no_reward_model(tmp_path: Path) -> None:
+    true = train(dataclasses.replace(SMALL, reward="true", labels=0, steps=160), tmp_path / "run")
+    result = evaluate(true.path, episodes=2)
+    assert result.reward_model is None
+    assert result.to_json()["reward_model"] is None
+    assert result.num_preferences == 0
+    assert "reward model" not in result.table()
+
+
+def test_the_table_has_the_figures(run: RunDir) -> None:
+    result = evaluate(run.path, episodes=3)
+    table = result.table()
+    for part in ("MoveRight-v0", f"{result.true_return.mean:.1f}", "20 labels", "20.0 +- 0.0 steps", "3 episodes"):
+        assert part in table
+
+
+def test_episodes_that_never_end_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["prefrl.evaluate"], "LONGEST", 50)
+    endless = train(dataclasses.replace(SMALL, env_id="Endless-v0"), tmp_path / "run")
+    result = evaluate(endless.path, episodes=2)
+    assert (result.episode_length.mean, result.true_return.mean) == (50, sum(range(50)))
+
+
+def test_each_environment_plays_one_whole_episode_of_its_own_length(tmp_path: Path) -> None:
+    uneven = train(dataclasses.replace(SMALL, env_id="RandomEnds-v0"), tmp_path / "run")
+    episodes = play(uneven.config, checkpoint_of(uneven), 12, 0)
+    assert [e.env_index for e in episodes] == list(range(12))
+    assert all(e.finished for e in episodes)
+    assert len({len(e.actions) for e in episodes}) > 2
+
+
+def explored(answers: Choice | None = None) -> tuple[Learner, list[Episode]]:
+    """A learner that was taught by 150 answers, and other episodes to judge it by; `answers` turns them round."""
+    learner = Learner(dataclasses.replace(SMALL, reward_model=RewardConfig(hidden=(32,), learning_rate=3e-3)))
+    episodes = learner.explore(4000)
+    segments = cut(episodes, SMALL.segment_length)
+    turned: dict[bool, Choice] = {True: answers or "left", False: "left" if answers else "right"}
+    preferences = [
+        Preference(i + 1, Query(a, b), turned[a.true_return > b.true_return])
+        for i, (a, b) in enumerate(zip(segments[:150], segments[150:300], strict=True))
+    ]
+    learner.learn_reward(0, preferences, episodes)
+    fresh = Learner(dataclasses.replace(SMALL, seed=1))
+    return learner, fresh.explore(440)
+
+
+@pytest.mark.parametrize(("answers", "sign"), [(None, 1), ("right", -1)])
+def test_agreement_is_that_of_the_two_rewards(answers: Choice | None, sign: int, tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path / "run", SMALL)
+    learner, episodes = explored(answers)
+    learner.save(run, 0, watermark=0)
+    found = agreement(SMALL, checkpoint_of(run), episodes, seed=0)
+    assert sign * (found.preference_accuracy - 0.5) > 0.2
+    assert sign * found.spearman_segment > 0.6
+    assert sign * found.spearman_step > 0.5
+    # By hand: all pairs, of which there are fewer than are looked at in a longer evaluation.
+    segments = cut(episodes, SMALL.segment_length)
+    assert math.comb(len(segments), 2) <= 1000
+    learned = learner.ensemble.returns(*stack(segments)).mean(0)
+    right = [
+        (learned[i] > learned[j]) == (segments[i].true_return > segments[j].true_return)
+        for i, j in combinations(range(len(segments)), 2)
+    ]
+    assert found.preference_accuracy == pytest.approx(np.mean(right), abs=1e-6)
+
+
+def test_the_last_fit_is_what_is_judged(run: RunDir) -> None:
+    read = RewardEnsemble.from_bytes(checkpoint_of(run).read("reward_model.safetensors"))
+    assert (read.obs_dim, read.action_dim, read.members) == (1, 1, 2)
+
+
+def test_summary_by_hand() -> None:
+    found = summary(np.array([0.0, 10.0, 2.0, 4.0]))
+    assert (found.mean, found.iqm) == (4.0, 3.0)
+    assert found.std == pytest.approx(math.sqrt((16 + 36 + 4 + 0) / 4))
+    assert 0 <= found.ci95[0] < 4 < found.ci95[1] <= 10
+
+
+@pytest.mark.parametrize("returns", [[7.0], [7.0, 7.0, 7.0]])
+def test_equal_returns_have_an_interval_without_width(returns: list[float]) -> None:
+    assert dataclasses.astuple(summary(np.array(returns))) == (7.0, 0.0, 7.0, (7.0, 7.0))
+
+
+@settings(max_examples=20)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+def test_any_returns_have_a_summary(returns: list[float]) -> None:
+    found = summary(np.array(returns))
+    for value in (found.mean, found.iqm, *found.ci95):
+        assert min(returns) - 1e-3 <= value <= max(returns) + 1e-3
+    assert found.ci95[0] <= found.ci95[1]
+
+
+def test_the_interval_holds_the_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(60):
+        low, high = summary(rng.normal(3.0, 1.0, 30)).ci95
+        held.append(low <= 3.0 <= high)
+    assert 0.85 < np.mean(held) <= 1.0
+
+
+def test_rank_correlation_by_hand() -> None:
+    assert spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 1e6, 500.0])) == pytest.approx(0.5)
+    assert spearman(np.array([1.0, 2.0, 3.0]), np.array([-1.0, -8.0, -27.0])) == pytest.approx(-1.0)
+    assert math.isnan(spearman(np.array([1.0, 2.0]), np.array([3.0, 3.0])))
+    assert math.isnan(spearman(np.array([1.0]), np.array([3.0])))
+
+
+def test_a_video_shows_the_first_episode(run: RunDir, tmp_path: Path) -> None:
+    evaluate(run.path, episodes=2, video=tmp_path / "new folder" / "clip.mp4")
+    frames = iio.imread(tmp_path / "new folder" / "clip.mp4", plugin="pyav")
+    assert frames.shape == (21, 32, 32, 3)
+    assert frames.max() > 200
+
+
+def test_a_folder_without_a_checkpoint_says_what_to_do(tmp_path: Path) -> None:
+    RunDir.create(tmp_path / "run", SMALL)
+    with pytest.raises(CheckpointError, match="prefrl resume"):
+        evaluate(tmp_path / "run")
+
+
+def test_what_is_no_run_folder_and_no_number_of_episodes_is_refused(run: RunDir, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run folder"):
+        evaluate(tmp_path)
+    with pytest.raises(UsageError, match="is no folder"):
+        evaluate(tmp_path / "nowhere")
+    for episodes in (0, -1):
+        with pytest.raises(UsageError, match="--episodes"):
+            evaluate(run.path, episodes=episodes)
+
+
+def test_the_result_is_frozen_and_comparable(run: RunDir) -> None:
+    result = evaluate(run.path, episodes=1)
+    assert isinstance(result, Evaluation)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.seed = 3  # type: ignore[misc]

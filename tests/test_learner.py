@@ -1,0 +1,210 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import toy_envs
+from gymnasium import spaces
+from hypothesis import given
+from hypothesis import strategies as st
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from prefrl.config import PPOConfig, RewardConfig, TrainConfig
+from prefrl.learner import Learner, random_actions
+from prefrl.run_dir import RunDir
+from prefrl.segments import Episode, cut, stack
+from prefrl.types import Choice, Preference, Query
+
+SMALL = TrainConfig(
+    "MoveRight-v0",
+    steps=1000,
+    labels=10,
+    segment_length=10,
+    ppo=PPOConfig(n_envs=2, n_steps=20, batch_size=20, n_epochs=2, hidden=(8,)),
+    reward_model=RewardConfig(members=2, hidden=(8,), max_epochs=2),
+)
+
+
+def explored(config: TrainConfig = SMALL, steps: int = 100) -> tuple[Learner, list[Episode]]:
+    learner = Learner(config)
+    return learner, learner.explore(steps)
+
+
+def practise(learner: Learner, span: int, steps: int) -> list[Episode]:
+    return learner.practise(span, learner.num_timesteps + steps, lambda _: None)
+
+
+def preferences(episodes: list[Episode], choice: Choice | None = None) -> list[Preference]:
+    segments = cut(episodes, SMALL.segment_length)
+    pairs = list(zip(segments[::2], segments[1::2], strict=False))
+    right: list[Choice] = ["left" if a.true_return > b.true_return else "right" for a, b in pairs]
+    return [Preference(i + 1, Query(a, b, id=i + 1), choice or right[i]) for i, (a, b) in enumerate(pairs)]
+
+
+def weights(learner: Learner) -> list[float]:
+    return torch.cat([p.detach().flatten() for p in learner.agent.policy.parameters()]).tolist()
+
+
+def actions(episodes: list[Episode]) -> list[list[float]]:
+    return [e.actions.flatten().tolist() for e in episodes]
+
+
+def test_exploration_is_random_behaviour_that_counts_as_steps() -> None:
+    learner, episodes = explored()
+    assert learner.num_timesteps == 100
+    assert sum(len(e.actions) for e in episodes) == 100
+    taken = np.concatenate([e.actions for e in episodes])
+    assert taken.min() < -0.9
+    assert taken.max() > 0.9
+    assert np.unique(taken).size == 100
+    assert Learner(SMALL).explore(3)[0].actions.shape == (2, 1)  # in whole steps of all environments
+
+
+def test_the_seed_decides_what_is_explored() -> None:
+    assert actions(explored()[1]) == actions(explored()[1])
+    assert actions(explored()[1]) != actions(explored(dataclasses.replace(SMALL, seed=1))[1])
+
+
+def test_practice_goes_on_until_it_is_told_and_says_so_after_each_rollout() -> None:
+    learner, _ = explored()
+    told: list[int] = []
+    before = weights(learner)
+    episodes = learner.practise(1, 180, told.append)
+    assert told == [140, 180]
+    assert learner.num_timesteps == 180
+    assert sum(len(e.actions) for e in episodes) == 80
+    assert weights(learner) != before
+
+
+def test_a_span_begins_with_a_reset_whatever_was_before() -> None:
+    learner, disturbed = Learner(SMALL), Learner(SMALL)
+    for _ in range(7):
+        disturbed.recorder.reset()
+        disturbed.recorder.step(np.zeros((2, 1)))
+    torch.rand(3)
+    runs = []
+    for either in (learner, disturbed):
+        runs.append((actions(practise(either, 1, 40)), weights(either)))
+    assert runs[0] == runs[1]
+
+
+def test_no_episode_runs_from_one_span_into_the_next() -> None:
+    learner, _ = explored()
+    for span in (1, 2):
+        first = practise(learner, span, 40)[0]
+        assert abs(first.obs[0, 0]) <= 1  # where MoveRight's episodes begin
+
+
+def test_the_step_size_falls_linearly_with_the_steps() -> None:
+    learner, _ = explored()  # 100 of 1000 steps; from 3e-4 to 1e-4
+    practise(learner, 1, 400)
+    assert learner.agent.policy.optimizer.param_groups[0]["lr"] == pytest.approx(2.8e-4)
+    practise(learner, 2, 40)
+    assert learner.agent.policy.optimizer.param_groups[0]["lr"] == pytest.approx(2e-4)
+
+
+@pytest.mark.parametrize("choice", ["skip", None])
+def test_too_few_answers_teach_nothing(choice: Choice | None) -> None:
+    learner, episodes = explored()
+    before = learner.ensemble.to_bytes()
+    few = preferences(episodes, "skip") if choice else preferences(episodes)[:1]
+    assert learner.learn_reward(0, few, episodes) is None
+    assert learner.ensemble.to_bytes() == before
+
+
+def test_the_reward_is_rescaled_on_recent_behaviour_and_is_what_the_agent_is_paid() -> None:
+    learner, episodes = explored()
+    metrics = learner.learn_reward(0, preferences(episodes), episodes)
+    assert metrics is not None
+    assert metrics.preferences == len(preferences(episodes))
+    segments = cut(episodes, SMALL.segment_length)
+    obs, taken, absorbing = stack(segments)
+    raw = learner.ensemble.segment_rewards(*(torch.from_numpy(x) for x in (obs, taken, absorbing))).mean(0)
+    np.testing.assert_allclose(learner.ensemble.output_mean.item(), raw.mean().item(), atol=1e-5)
+    np.testing.assert_allclose(learner.ensemble.output_std.item(), raw.std().item(), rtol=1e-3)
+    again = practise(learner, 1, 40)
+    expected = np.concatenate(
+        [learner.ensemble.reward(e.obs[:-1], e.actions, e.obs[1:], np.zeros(len(e.actions), bool)) for e in again]
+    )
+    assert np.ptp(expected) > 0
+    learner.paid.seed(0)
+    learner.paid.reset()
+    _, rewards, _, infos = learner.paid.step(np.ones((2, 1)))
+    (a, b) = learner.recorder.drain()
+    assert rewards[0] == pytest.approx(
+        learner.ensemble.reward(a.obs[:-1], a.actions, a.obs[1:], np.zeros(1, bool))[0], abs=1e-5
+    )
+    assert [info["true_reward"] for info in infos] == [1.0, 1.0]
+    assert b.true_return == 1.0
+
+
+def test_dying_is_paid_by_the_newest_fit() -> None:
+    learner = Learner(SMALL, DummyVecEnv([toy_envs.OneStep] * 2))
+    episodes = learner.explore(100)
+    learner.learn_reward(0, preferences(episodes), episodes)
+    worth = SMALL.ppo.gamma / (1 - SMALL.ppo.gamma) * learner.ensemble.absorbing_reward()
+    learner.paid.reset()
+    _, rewards, _, _ = learner.paid.step(np.zeros((2, 1)))
+    e = learner.recorder.drain()[0]
+    alone = learner.ensemble.reward(e.obs[:-1], e.actions, e.obs[1:], np.ones(1, bool))[0]
+    assert rewards[0] == pytest.approx(alone + worth, rel=1e-4)
+
+
+def test_the_ceiling_is_paid_the_true_reward() -> None:
+    learner = Learner(dataclasses.replace(SMALL, reward="true"))
+    learner.normaliser.norm_reward = False
+    learner.normaliser.reset()
+    _, rewards, _, _ = learner.normaliser.step(np.array([[0.25], [-0.5]]))
+    assert rewards.tolist() == [0.25, -0.5]
+
+
+def test_a_learner_that_was_saved_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path / "run", SMALL)
+    learner, episodes = explored()
+    learner.learn_reward(0, preferences(episodes), episodes)
+    practise(learner, 1, 80)
+    learner.save(run, 1, watermark=5)
+    other = Learner(SMALL)
+    assert other.restore(run) == 1
+    assert other.num_timesteps == learner.num_timesteps == 180
+    assert other.ensemble.to_bytes() == learner.ensemble.to_bytes()
+    after = []
+    for either in (learner, other):
+        episodes = practise(either, 2, 80)
+        metrics = either.learn_reward(2, preferences(episodes), episodes)
+        after.append((actions(episodes), weights(either), metrics, either.ensemble.to_bytes()))
+    assert after[0] == after[1]
+    checkpoint = run.latest_checkpoint()
+    assert checkpoint is not None
+    assert checkpoint.state == {"span": 1, "watermark": 5}
+
+
+def test_a_run_without_a_checkpoint_leaves_the_learner_as_it_is(tmp_path: Path) -> None:
+    learner = Learner(SMALL)
+    before = weights(learner)
+    assert learner.restore(RunDir.create(tmp_path / "run", SMALL)) == -1
+    assert (weights(learner), learner.num_timesteps) == (before, 0)
+
+
+bounds = st.tuples(st.floats(-9, 9, width=32), st.floats(-9, 9, width=32)).map(
+    lambda pair: sorted(x + 0.0 for x in pair)
+)  # no -0.0
+bounds |= st.sampled_from([(-np.inf, np.inf), (0.0, np.inf), (-np.inf, -2.0)])
+
+
+@given(st.lists(bounds, min_size=1, max_size=4), st.integers(0, 2**32))
+def test_random_actions_lie_in_their_space(each: list[tuple[float, float]], seed: int) -> None:
+    low, high = (np.array(x, np.float32) for x in zip(*each, strict=True))
+    space = spaces.Box(low, high)
+    drawn = random_actions(space, 20, np.random.default_rng(seed))
+    assert drawn.shape == (20, len(each))
+    assert drawn.dtype == np.float32
+    assert all(space.contains(action) for action in drawn)
+
+
+def test_random_discrete_actions_are_all_of_them_alike() -> None:
+    drawn = random_actions(spaces.Discrete(3, start=-1), 3000, np.random.default_rng(0))
+    values, counts = np.unique(drawn, return_counts=True)
+    assert values.tolist() == [-1, 0, 1]
+    assert counts.min() > 900
