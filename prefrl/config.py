@@ -81,7 +81,10 @@ class RewardConfig:
     batch_size: int = 64
     """Preferences in one gradient step."""
 
-    survival_prior: float = 1.0
+    terminal_scale: float = 1.0
+    """Ordinary steps that the step which ends an episode can outweigh: raise it where crashes or goals decide."""
+
+    survival_prior: float = 0.0
     """Weight of the square of the mean reward, staying dead being worth 0: unless the answers say otherwise, neither
     life nor death is an end in itself."""
 
@@ -178,7 +181,8 @@ class TrainConfig:
 
 _POSITIVE = {
     "steps", "segment_length", "spans", "candidates", "n_envs", "n_steps", "batch_size", "n_epochs", "learning_rate",
-    "members", "max_epochs", "step_share", "patience", "clip_range", "max_grad_norm", "final_learning_rate",
+    "members", "max_epochs", "terminal_scale", "step_share", "patience", "clip_range", "max_grad_norm",
+    "final_learning_rate",
 }  # fmt: skip
 _UNIT = {"initial_share", "gamma", "gae_lambda", "mistake", "skip", "label_smoothing", "held_out", "step_share"}
 _ANY_SIGN = {"log_std_init"}

@@ -40,6 +40,7 @@ class Learner:
             self.action_dim,
             config.reward_model.members,
             config.reward_model.hidden,
+            config.reward_model.terminal_scale,
             generator=self._generator(WEIGHTS, 0),
         )
         self.paid = LearnedRewardVecEnv(self.recorder, self.ensemble, config.ppo.gamma)

@@ -7,17 +7,19 @@ from typing import Any
 from prefrl.config import TrainConfig
 
 _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
-    "CartPole-v1": lambda c: replace(c, steps=100_000, labels=200, ppo=replace(c.ppo, n_steps=64, n_envs=16)),
-    "Pendulum-v1": lambda c: replace(
-        c, steps=200_000, labels=200, ppo=replace(c.ppo, gamma=0.95, log_std_init=0.0, n_steps=64)
+    "CartPole-v1": lambda c: replace(c, steps=100_000, labels=200, ppo=replace(c.ppo, n_steps=64)),
+    "Pendulum-v1": lambda c: replace(c, steps=200_000, labels=200, ppo=replace(c.ppo, n_steps=64, gamma=0.95)),
+    "LunarLander-v3": lambda c: replace(
+        c,
+        ppo=replace(c.ppo, ent_coef=0.005),
+        reward_model=replace(c.reward_model, terminal_scale=50.0, survival_prior=10.0),
     ),
-    "LunarLander-v3": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.995, ent_coef=0.005)),
     "Hopper-v5": lambda c: c,
     "HalfCheetah-v5": lambda c: replace(
         c, steps=1_000_000, ppo=replace(c.ppo, gamma=0.98, gae_lambda=0.92, log_std_init=-2.0)
     ),
     "Walker2d-v5": lambda c: replace(c, steps=1_000_000),
-    "Ant-v5": lambda c: replace(c, steps=1_000_000, labels=1000),
+    "Ant-v5": lambda c: replace(c, steps=1_000_000, labels=1000, ppo=replace(c.ppo, log_std_init=-1.0)),
     "Reacher-v5": lambda c: c,
     "Swimmer-v5": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.9999)),
 }

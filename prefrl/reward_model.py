@@ -5,7 +5,6 @@ Axes: E members, B segments, T steps.
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -15,8 +14,6 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-TS = float(os.environ.get("TS", "1"))
-TERMINAL_SCALE = 50.0  # ordinary steps that one step into the absorbing state can outweigh with weights of equal size
 INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the reward
 
 
@@ -25,7 +22,11 @@ class RewardEnsemble(nn.Module):
 
     Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`.
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
-    agent's reward does not drift. An absorbing state's observation counts as zero and its flag as one.
+    agent's reward does not drift.
+
+    A step in the absorbing state is worth 0 before rescaling. Nothing is lost by it: comparisons of segments of equal
+    length say nothing about a constant added to every step. The step that leads there has an output of its own, which
+    may reach `terminal_scale` times as far as that of an ordinary step: a crash or a goal can outweigh many steps.
     """
 
     input_mean: Tensor  # (input_dim,)
@@ -39,14 +40,16 @@ class RewardEnsemble(nn.Module):
         action_dim: int,
         members: int = 3,
         hidden: Sequence[int] = (128, 128),
+        terminal_scale: float = 1.0,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
         """Members get initialisations of their own, drawn from `generator` (seed 0 if None)."""
         super().__init__()
         self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
+        self.terminal_scale = terminal_scale
         self.input_dim = 2 * obs_dim + action_dim  # observation, action, next observation
-        widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing
+        widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing; ordinary and last steps
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         self.weights = nn.ParameterList(_uniform(generator, (members, i, o), i) for i, o in pairwise(widths))
         self.biases = nn.ParameterList(_uniform(generator, (members, 1, o), i) for i, o in pairwise(widths))
@@ -81,11 +84,8 @@ class RewardEnsemble(nn.Module):
         last = len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = torch.baddbmm(bias, x, weight)
-            if layer < last:
-                x = torch.nn.functional.leaky_relu(x)
-            elif os.environ.get("TANH"):
-                x = torch.tanh(x)
-        return torch.where(inputs[:, -1] > 0, TS * x[..., 1], x[..., 0])
+            x = torch.tanh(x) if layer == last else torch.nn.functional.leaky_relu(x)
+        return torch.where(inputs[:, -1] > 0, self.terminal_scale * x[..., 1], x[..., 0])
 
     def segment_rewards(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> Tensor:
         """Each member's reward of each step; arguments as in `inputs`. Returns (E, B, T)."""
@@ -153,7 +153,8 @@ class RewardEnsemble(nn.Module):
 
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""
-        shape = {"obs_dim": self.obs_dim, "action_dim": self.action_dim, "members": self.members, "hidden": self.hidden}
+        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale")
+        shape = {name: getattr(self, name) for name in names}
         return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
 
     @classmethod

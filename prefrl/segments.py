@@ -71,8 +71,11 @@ def _segment(episode: Episode, start: int, length: int) -> Segment:
         states = _padded(states[start : stop + 1], length + 1, repeat_last=True)
     elif episode.reset_seed is not None:
         replay = episode.actions[:start].copy()
+    obs = _padded(episode.obs[start : stop + 1], length + 1)
+    if dies and not np.isfinite(obs[steps]).all():
+        obs[steps] = 0.0  # a simulation that blew up: how it looked is lost, that it ended is not
     return Segment(
-        obs=_padded(episode.obs[start : stop + 1], length + 1),
+        obs=obs,
         actions=_padded(episode.actions[start:stop], length),
         absorbing=np.arange(length + 1) >= (steps if dies else length + 1),
         true_rewards=_padded(episode.true_rewards[start:stop], length),

@@ -35,7 +35,9 @@ class Segment:
     """
 
     obs: NDArray[np.float32]
-    """(T + 1, obs_dim) raw observations, the last one after the last action; zero where absorbing."""
+    """(T + 1, obs_dim) raw observations, the last one after the last action.
+
+    Where absorbing, only the first row holds something: what was seen when the episode terminated. The rest is zero."""
 
     actions: NDArray[np.float32]
     """(T, action_dim) actions as executed (clipped); one-hot if discrete; zero where absorbing."""
