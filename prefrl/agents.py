@@ -20,7 +20,7 @@ from prefrl.config import PPOConfig, TrainConfig
 from prefrl.errors import CheckpointError, EnvError
 from prefrl.simstate import RecordSimState, set_up_mujoco
 
-SPAN = 0  # a purpose that a seed is derived for
+SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
 REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
 
 

@@ -146,8 +146,11 @@ class TrainConfig:
     labels: int = 500
     """Answers to ask the teacher for, in all: exact."""
 
-    teacher: Literal["oracle"] = "oracle"
-    """Who compares the clips: oracle answers at once from the true reward."""
+    teacher: Literal["oracle", "human"] = "oracle"
+    """Who compares the clips: oracle answers at once from the true reward; human waits for: prefrl label RUN_DIR"""
+
+    slack: int = 50
+    """Answers that a person may be behind the schedule before training waits for them."""
 
     reward: Literal["learned", "true"] = "learned"
     """What the agent is paid: the learned reward, or the true one, the ceiling to compare with."""

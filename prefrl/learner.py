@@ -12,7 +12,18 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from prefrl.agents import agent_files, derive_seed, load_agent, make_agent, make_venv, normalise, seed_span
+from prefrl.agents import (
+    EXPLORE,
+    FIT,
+    WEIGHTS,
+    agent_files,
+    derive_seed,
+    load_agent,
+    make_agent,
+    make_venv,
+    normalise,
+    seed_span,
+)
 from prefrl.config import TrainConfig
 from prefrl.fit import FitMetrics, fit
 from prefrl.reward_model import RewardEnsemble
@@ -22,7 +33,6 @@ from prefrl.types import Preference
 from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
 REWARD_FILE = "reward_model.safetensors"
-EXPLORE, FIT, WEIGHTS = range(1, 4)  # purposes that a seed is derived for, beside the spans
 
 
 class Learner:

@@ -6,6 +6,9 @@ from prefrl.config import TrainConfig
 from prefrl.errors import UsageError
 from prefrl.queries import label_schedule
 
+FIRST_ANSWERS = 10
+"""Answers without which a reward is not worth training on."""
+
 
 class Plan:
     """What a configuration asks for, span by span. Span 0 is the exploration before training.
@@ -31,6 +34,10 @@ class Plan:
     def labels_after(self, span: int) -> int:
         """Labels asked by the end of `span`, in all."""
         return self._labels[span] if span >= 0 else 0
+
+    def answers_needed(self, span: int) -> int:
+        """Answers without which training does not go on after `span`: a person may be `slack` behind the schedule."""
+        return max(self.labels_after(span) - self.config.slack, min(FIRST_ANSWERS, self._quotas[0]))
 
     def steps_after(self, span: int) -> int:
         """Steps taken by the end of `span`, in all."""

@@ -43,7 +43,7 @@ class Progress:
         self.logger = configure(str(run.tensorboard), ["tensorboard"])
         self.seconds: dict[str, float] = defaultdict(float)
         self.learned: dict[str, Any] = {}
-        self.started, self.start_steps = time.monotonic(), 0
+        self.waiting = False
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -67,8 +67,17 @@ class Progress:
         """Move the bar."""
         self.bar.update(self.task, completed=min(num_timesteps, self.config.steps))
 
+    def on_wait(self, missing: int) -> None:
+        """Say that a person's answers are missing, and how they are given."""
+        news = f"waiting for {missing} answers; give them with: prefrl label {self.run.path}"
+        if not self.console.is_terminal and not self.waiting:
+            self.console.print(news, soft_wrap=True)
+        self.waiting = True
+        self.bar.update(self.task, news=news)
+
     def note(self, store: Store, fitted: FitMetrics | None) -> None:
         """Remember what the last fit achieved."""
+        self.waiting = False
         self.learned = {"num_preferences": store.num_preferences()}
         if fitted is not None:
             self.learned |= {f"reward/{k}": v for k, v in fitted.as_dict().items()}

@@ -118,7 +118,7 @@ class RewardEnsemble(nn.Module):
         Args:
             obs: (N, obs_dim) raw observations. None of them is absorbing.
             actions: (N, action_dim) executed actions.
-            next_obs: (N, obs_dim) raw observations that followed; ignored where terminated.
+            next_obs: (N, obs_dim) raw observations that followed, terminal ones included.
             terminated: (N,) whether the transition led to the absorbing state.
 
         Returns:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, true, update
 
 from prefrl import database, schema
 from prefrl.errors import StoreError
@@ -181,10 +181,12 @@ class Store:
             raise StoreError(f"{database.name(self._engine)} has no query {query_id}; ask for one that it holds")
         return found[query_id]
 
-    def withdraw(self, query_ids: Sequence[int]) -> None:
-        """Ask these no longer. Answered ones stay as they are, and an answer on its way is still taken."""
+    def withdraw(self, query_ids: Sequence[int] | None = None) -> None:
+        """Ask these no longer, or none of those pending. Those that are answered, or on somebody's screen, stay."""
+        claimed = exists().where(schema.claims.c.query_id == queries.c.id)
+        chosen = true() if query_ids is None else queries.c.id.in_(query_ids)
         with self.transaction(writes=True) as connection:
-            rows = connection.execute(select(queries).where(queries.c.id.in_(query_ids), _unanswered)).mappings().all()
+            rows = connection.execute(select(queries).where(chosen, _unanswered, ~claimed)).mappings().all()
             for row in rows:
                 verify(queries, row)
                 values = seal(queries, {**row, "withdrawn_at": time.time()})
@@ -248,9 +250,9 @@ class Store:
             return connection.scalar(select(func.count()).select_from(schema.preferences).where(_effective)) or 0
 
     def num_queries(self) -> int:
-        """How many queries were asked and not withdrawn, answered or not."""
+        """How many queries were asked, those left out that were withdrawn before they were answered."""
         with self.transaction() as connection:
-            return connection.scalar(select(func.count()).where(queries.c.withdrawn_at.is_(None))) or 0
+            return connection.scalar(select(func.count()).where(queries.c.withdrawn_at.is_(None) | _answered)) or 0
 
     def returns(self, limit: int) -> NDArray[np.float64]:
         """(K,) true returns of the last K <= `limit` segments, oldest first; the scale that an oracle judges by."""

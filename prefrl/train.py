@@ -5,19 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from prefrl.agents import derive_seed, make_env
+from prefrl.agents import ANSWER, derive_seed, make_env
+from prefrl.ask import ask
+from prefrl.clips import Renderer
 from prefrl.config import TrainConfig
 from prefrl.learner import Learner
 from prefrl.plan import Plan
 from prefrl.progress import Progress
-from prefrl.queries import select
 from prefrl.run_dir import RunDir, versions
-from prefrl.segments import Episode, cut
+from prefrl.segments import Episode
 from prefrl.store import Store, StoreInfo, effective
-from prefrl.teachers import Oracle, answer_pending
+from prefrl.teachers import Oracle, answer_pending, wait_for_answers
 from prefrl.types import Preference
-
-ASK, ANSWER = 4, 5  # purposes that a seed is derived for, beside those of the learner
 
 
 def train(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
@@ -30,6 +29,8 @@ def train(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     config = dataclasses.replace(config, run_dir=path)
     Plan(config)  # refuses a budget that cannot be met
     make_env(config.env_id, config.env_kwargs).close()  # and an environment that cannot be used
+    if config.teacher == "human":
+        Renderer(config.env_id, config.env_kwargs).close()  # or shown
     return _loop(RunDir.create(path, config))
 
 
@@ -73,22 +74,20 @@ def teach(
     known: list[Preference],
     progress: Progress,
 ) -> None:
-    """Ask what the plan says about `episodes`, have it answered, and learn the reward from all answers so far.
+    """Ask about `episodes` what the plan says, wait for as many answers as it wants, and learn from all so far.
 
     `known`: the preferences read so far; new ones are appended.
     """
     config = learner.config
-    if plan.labels_after(span) == plan.labels_after(span - 1):
-        return
     with progress.timing("ask"):
-        missing = plan.labels_after(span) - store.num_queries()  # 0 if a run that was killed here had asked already
-        if missing > 0:
-            predict = learner.ensemble.returns if span else None  # before the first fit all pairs are alike
-            rng = np.random.default_rng(derive_seed(config.seed, ASK, span))
-            segments = cut(episodes, config.segment_length)
-            queries = select(config.selector, segments, missing, config.candidates, predict, learner.num_timesteps, rng)
-            store.add_queries(queries)
+        ask(learner, store, plan.labels_after(span), span, episodes)
+    if config.teacher == "oracle":
         answer_pending(store, Oracle(config.oracle), np.random.default_rng(derive_seed(config.seed, ANSWER, span)))
-        known += store.preferences(after=known[-1].seq if known else 0)
-    with progress.timing("fit"):
-        progress.note(store, learner.learn_reward(span, effective(known), episodes))
+    else:
+        with progress.timing("wait"):
+            wait_for_answers(store, plan.answers_needed(span), progress.on_wait)
+    new = store.preferences(after=known[-1].seq if known else 0)
+    if new:
+        known += new
+        with progress.timing("fit"):
+            progress.note(store, learner.learn_reward(span, effective(known), episodes))
