@@ -17,7 +17,7 @@ from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
 from prefrl.config import PPOConfig, TrainConfig
-from prefrl.errors import CheckpointError, EnvError
+from prefrl.errors import CheckpointError, EnvError, UsageError
 from prefrl.simstate import RecordSimState, set_up_mujoco
 
 SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
@@ -42,6 +42,23 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any], render_mode: str | None
         raise EnvError(f"{env_id} names no version, so that a run could not be repeated; name it: {env.spec.id}")
     _check_spaces(env_id, env.observation_space, env.action_space)
     return env
+
+
+def check_env(config: TrainConfig) -> None:
+    """Make the environment once, to learn before a run starts whether it can be used.
+
+    Raises:
+        EnvError: as `make_env`.
+        UsageError: no segment fits into its episodes.
+    """
+    env = make_env(config.env_id, config.env_kwargs)
+    limit = env.spec.max_episode_steps if env.spec else None
+    env.close()
+    if config.reward == "learned" and limit is not None and limit < config.segment_length:
+        raise UsageError(
+            f"{config.env_id} ends its episodes after {limit} steps, and --segment-length is {config.segment_length}; "
+            f"make it {limit} or less"
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -140,6 +140,10 @@ def run(command: Command) -> int:
     """Do what `command` says, and give the exit code. What loads torch is imported here, so that help comes at once."""
     match command:
         case TrainConfig():
+            if command.label:
+                from prefrl.together import train_and_label
+
+                return train_and_label(command)
             from prefrl.train import train
 
             train(command)

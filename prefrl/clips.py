@@ -50,6 +50,7 @@ class Renderer:
             self._env.reset(seed=0)  # some cameras stay where the first state drawn puts them: always the same
             if hasattr(self._env.unwrapped, "mujoco_renderer"):
                 self._viewer = _open_viewer(self._env, size, follow=not any("camera" in name for name in kwargs))
+            self._draw()  # an environment that cannot be drawn says so now, not in the middle of a run
         except BaseException:
             self.close()
             raise

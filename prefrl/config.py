@@ -149,6 +149,12 @@ class TrainConfig:
     teacher: Literal["oracle", "human"] = "oracle"
     """Who compares the clips: oracle answers at once from the true reward; human waits for: prefrl label RUN_DIR"""
 
+    label: bool = False
+    """Open the labelling window beside training, for the teacher human."""
+
+    goal: str | None = None
+    """What the agent should do, in one sentence, for the person who compares the clips."""
+
     slack: int = 50
     """Answers that a person may be behind the schedule before training waits for them."""
 
@@ -210,6 +216,8 @@ def check(config: Any, prefix: str = "--") -> None:
             _check_number(item.name, name, value)
     if isinstance(config, PPOConfig) and min(config.batch_size, config.n_envs * config.n_steps) < 2:
         raise UsageError(f"{prefix}batch-size is below 2, or n-envs * n-steps is; PPO compares a batch's transitions")
+    if isinstance(config, TrainConfig) and config.label and config.teacher != "human":
+        raise UsageError("--label opens a window for a person's answers; add --teacher human")
     if isinstance(config, TrainConfig) and config.ppo.gamma == 1:
         raise UsageError("--ppo.gamma is 1, but staying dead for ever has a finite worth only below 1; try 0.99")
 

@@ -27,8 +27,9 @@ from prefrl.agents import (
 from prefrl.config import TrainConfig
 from prefrl.fit import FitMetrics, fit
 from prefrl.reward_model import RewardEnsemble
-from prefrl.run_dir import RunDir
+from prefrl.run_dir import RunDir, versions
 from prefrl.segments import Episode, cut, stack
+from prefrl.store import StoreInfo
 from prefrl.types import Preference
 from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
@@ -61,6 +62,11 @@ class Learner:
 
     def _generator(self, *path: int) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.config.seed, *path))
+
+    def store_info(self) -> StoreInfo:
+        """What a store is told about the environment."""
+        goal = self.config.goal or self.recorder.get_attr("metadata", 0)[0].get("goal")
+        return StoreInfo(self.config.env_id, self.config.env_kwargs, self.obs_dim, self.action_dim, versions(), goal)
 
     @property
     def num_timesteps(self) -> int:

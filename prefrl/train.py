@@ -5,22 +5,27 @@ from pathlib import Path
 
 import numpy as np
 
-from prefrl.agents import ANSWER, derive_seed, make_env
+from prefrl.agents import ANSWER, check_env, derive_seed
 from prefrl.ask import ask
 from prefrl.clips import Renderer
 from prefrl.config import TrainConfig
 from prefrl.learner import Learner
 from prefrl.plan import Plan
 from prefrl.progress import Progress
-from prefrl.run_dir import RunDir, versions
+from prefrl.run_dir import RunDir
 from prefrl.segments import Episode
-from prefrl.store import Store, StoreInfo, effective
+from prefrl.store import Store, effective
 from prefrl.teachers import Oracle, answer_pending, wait_for_answers
 from prefrl.types import Preference
 
 
 def train(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
-    """Train an agent from preferences in a new folder, and return the folder.
+    """Train an agent from preferences in a new folder, and return the folder. Errors are those of `create`."""
+    return _loop(create(config, run_dir))
+
+
+def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
+    """Make the folder of a run that has not begun yet.
 
     Raises:
         PrefrlError: the environment, the budget or the folder cannot be used; nothing is created then.
@@ -28,10 +33,10 @@ def train(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     path = Path(run_dir or config.run_dir or f"runs/{config.env_id.replace('/', '-')}-{config.seed}")
     config = dataclasses.replace(config, run_dir=path)
     Plan(config)  # refuses a budget that cannot be met
-    make_env(config.env_id, config.env_kwargs).close()  # and an environment that cannot be used
+    check_env(config)  # and an environment that cannot be used
     if config.teacher == "human":
         Renderer(config.env_id, config.env_kwargs).close()  # or shown
-    return _loop(RunDir.create(path, config))
+    return RunDir.create(path, config)
 
 
 def resume(run_dir: Path | str) -> RunDir:
@@ -45,7 +50,7 @@ def _loop(run: RunDir) -> RunDir:
     with run.lock(), Store(run.store_url) as store, Progress(config, run) as progress:
         learner = Learner(config)
         learner.agent.set_logger(progress.logger)
-        store.describe(StoreInfo(config.env_id, config.env_kwargs, learner.obs_dim, learner.action_dim, versions()))
+        store.describe(learner.store_info())
         span = learner.restore(run)
         if span < 0:
             span = 0
