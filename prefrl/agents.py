@@ -17,7 +17,7 @@ from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
 from prefrl.config import PPOConfig, TrainConfig
-from prefrl.errors import CheckpointError, EnvError, UsageError
+from prefrl.errors import CheckpointError, EnvError
 from prefrl.simstate import RecordSimState, set_up_mujoco
 
 SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
@@ -36,7 +36,7 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any], render_mode: str | None
         env = gym.make(env_id, **{**env_kwargs, **drawn})
     except gym.error.UnregisteredEnv as error:
         raise EnvError(f"there is no environment {env_id}; {_near(env_id)}") from error
-    except Exception as error:  # whatever an environment's own code may raise
+    except (Exception, SystemExit) as error:  # whatever an environment's own code may raise
         raise EnvError(f"environment {env_id} cannot be made: {type(error).__name__}: {_first_line(error)}") from error
     if env.spec is not None and env.spec.id != env_id.rpartition(":")[2]:
         raise EnvError(f"{env_id} names no version, so that a run could not be repeated; name it: {env.spec.id}")
@@ -44,24 +44,26 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any], render_mode: str | None
     return env
 
 
-def check_env(config: TrainConfig) -> None:
-    """Make the environment once, to learn before a run starts whether it can be used.
+def try_env(config: TrainConfig) -> int | None:
+    """Make the environment and take a step, to learn before a run starts whether it can be used.
+
+    Returns:
+        The number of steps after which it truncates its episodes, if it is known.
 
     Raises:
-        EnvError: as `make_env`.
-        UsageError: no segment fits into its episodes.
+        EnvError: it cannot be made, reset or stepped, or a space is not supported.
     """
-    env = make_env(config.env_id, config.env_kwargs)
-    limit = env.spec.max_episode_steps if env.spec else None
-    env.close()
-    if config.reward == "learned" and limit is not None and limit < config.segment_length:
-        raise UsageError(
-            f"{config.env_id} ends its episodes after {limit} steps, and --segment-length is {config.segment_length}; "
-            f"make it {limit} or less"
-        )
+    env = Guarded(make_env(config.env_id, config.env_kwargs))
+    env.action_space.seed(config.seed)
+    try:
+        env.reset(seed=config.seed)
+        env.step(env.action_space.sample())
+        return env.spec.max_episode_steps if env.spec else None
+    finally:
+        env.close()
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0]
 
 
@@ -76,8 +78,14 @@ def _check_spaces(env_id: str, obs: spaces.Space[Any], action: spaces.Space[Any]
     if not isinstance(obs, spaces.Box) or len(obs.shape) != 1:
         remedy = "wrap it with gymnasium.wrappers.FlattenObservation, or choose another"
         raise EnvError(f"{env_id} observes {obs}; prefrl learns from vectors (a Box with one axis): {remedy}")
-    if not isinstance(action, spaces.Box | spaces.Discrete):
+    if obs.shape == (0,):
+        raise EnvError(f"{env_id} observes nothing ({obs}); choose another environment")
+    if not isinstance(action, spaces.Box | spaces.Discrete) or action.shape == (0,):
         raise EnvError(f"{env_id} acts by {action}; prefrl acts by Box or Discrete: wrap it, or choose another")
+    if isinstance(action, spaces.Discrete) and action.start != 0:
+        raise EnvError(f"{env_id} acts by {action}; SB3 counts actions from 0: wrap it by TransformAction")
+    if isinstance(action, spaces.Box) and not np.issubdtype(action.dtype, np.floating):
+        raise EnvError(f"{env_id} acts by {action}; prefrl's continuous actions are floats: wrap it by TransformAction")
 
 
 class Guarded(gym.Wrapper[Any, Any, Any, Any]):
@@ -89,7 +97,7 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         try:
             obs, info = self.env.reset(seed=seed, options=options)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._fault("reset", error) from error
         return self._checked(obs), info
 
@@ -97,11 +105,11 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
         try:
             obs, reward, terminated, truncated, info = self.env.step(action)
             reward = float(reward)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._fault("step", error) from error
         return self._checked(obs), reward, bool(terminated), bool(truncated), info
 
-    def _fault(self, method: str, error: Exception) -> EnvError:
+    def _fault(self, method: str, error: BaseException) -> EnvError:
         return EnvError(
             f"{self._name()}: {method}() raised {type(error).__name__}: {_first_line(error)}; mend it there"
         )

@@ -18,7 +18,7 @@ from typing import Annotated
 import tyro
 
 from prefrl.config import TrainConfig
-from prefrl.errors import PrefrlError, UsageError
+from prefrl.errors import PrefrlError, Terminated, UsageError
 from prefrl.presets import preset
 
 DESCRIPTION = """Teach agents in games and robotics from human preferences.
@@ -193,6 +193,8 @@ def guard(action: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
                 sys.stdout.flush()  # here, where an error can still be told
     except KeyboardInterrupt:
         return 130
+    except Terminated:
+        return 143
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except BrokenPipeError:  # whoever read the output, `head` for example, has seen enough
@@ -213,7 +215,7 @@ def _sigterm_exits() -> Iterator[None]:
     """Within, SIGTERM ends the program the way Ctrl-C does: by an exception, so that what is open gets closed."""
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
-        raise SystemExit(143)
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, leave)
     try:

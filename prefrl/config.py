@@ -193,9 +193,9 @@ _POSITIVE = {
     "members", "max_epochs", "terminal_scale", "step_share", "patience", "clip_range", "max_grad_norm",
     "final_learning_rate",
 }  # fmt: skip
-_UNIT = {"initial_share", "gamma", "gae_lambda", "mistake", "skip", "label_smoothing", "held_out", "step_share"}
+_UNIT = {"initial_share", "gamma", "gae_lambda", "mistake", "skip", "label_smoothing", "step_share"}
 _ANY_SIGN = {"log_std_init"}
-_LARGEST = 10**12  # steps that nobody will live to see
+_LARGEST = {"n_envs": 10_000, "n_steps": 10**6, "batch_size": 10**6, "members": 100}
 
 
 def check(config: Any, prefix: str = "--") -> None:
@@ -206,8 +206,11 @@ def check(config: Any, prefix: str = "--") -> None:
         if dataclasses.is_dataclass(value):
             check(value, f"{name}.")
         elif isinstance(value, tuple):
-            if not value or any(width < 1 for width in value):
-                raise UsageError(f"{name} is {value}; give one positive width for each hidden layer")
+            if not value or any(not 1 <= width <= 10_000 for width in value):
+                raise UsageError(f"{name} is {value}; give a width from 1 to 10000 for each hidden layer")
+        elif isinstance(value, dict):
+            if not all(math.isfinite(x) for x in value.values() if isinstance(x, float)):
+                raise UsageError(f"{name} is {value}; give finite numbers")
         elif get_origin(kind) is Literal and value not in get_args(kind):
             raise UsageError(f"{name} is {value!r}; choose {' or '.join(get_args(kind))}")
         elif kind in (int, float):
@@ -227,10 +230,13 @@ def _check_number(field_name: str, name: str, value: float) -> None:
         raise UsageError(f"{name} is {value}; give a finite number")
     if field_name in _POSITIVE and value <= 0:
         raise UsageError(f"{name} is {value}; give a number above 0")
+    if field_name == "held_out" and not 0 <= value <= 0.5:
+        raise UsageError(f"{name} is {value}; give a number from 0 to 0.5")
     if field_name in _UNIT and not 0 <= value <= 1:
         raise UsageError(f"{name} is {value}; give a number from 0 to 1")
-    if abs(value) > _LARGEST and field_name != "beta":
-        raise UsageError(f"{name} is {value}; give a number up to {_LARGEST}")
+    largest = _LARGEST.get(field_name, 10**12)
+    if abs(value) > largest and field_name != "beta":
+        raise UsageError(f"{name} is {value}; give a number up to {largest}")
     if field_name not in _ANY_SIGN and value < 0:
         raise UsageError(f"{name} is {value}; give a number that is not negative")
 

@@ -7,6 +7,10 @@ class PrefrlError(Exception):
     exit_code = 1
 
 
+class Terminated(BaseException):
+    """SIGTERM has come. Unlike SystemExit, nothing that an environment does can be taken for it."""
+
+
 class UsageError(PrefrlError):
     """The request cannot be carried out as it stands: an option, a budget, a combination."""
 

@@ -13,14 +13,16 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 from prefrl.agents import load_agent, make_agent, make_venv, normalise
+from prefrl.checkpoints import Checkpoint
 from prefrl.clips import Renderer, write_mp4
 from prefrl.config import TrainConfig
-from prefrl.errors import CheckpointError, UsageError
+from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
+from prefrl.files import json_values
 from prefrl.learner import REWARD_FILE
 from prefrl.losses import expected_calibration_error, preference_accuracy
 from prefrl.queries import candidate_pairs
 from prefrl.reward_model import RewardEnsemble
-from prefrl.run_dir import Checkpoint, RunDir
+from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
 from prefrl.store import Store
 from prefrl.vec_env import RecordingVecEnv
@@ -82,7 +84,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON values; what is not a finite number becomes null."""
-        return _finite(asdict(self))  # type: ignore[no-any-return]
+        return json_values(asdict(self))  # type: ignore[no-any-return]
 
     def table(self) -> str:
         """The figures for people to read."""
@@ -96,20 +98,15 @@ class Evaluation:
         ]
         if self.reward_model:
             m = self.reward_model
+            agreed = "nothing to compare: all clips are worth the same"
+            if math.isfinite(m.preference_accuracy):
+                agreed = f"orders {m.preference_accuracy:.1%} of pairs of clips as the true reward does"
             rows += [
-                ("reward model", f"orders {m.preference_accuracy:.1%} of pairs of clips as the true reward does"),
+                ("reward model", agreed),
                 ("", f"calibration error {m.expected_calibration_error:.3f}"),
                 ("", f"rank correlation {m.spearman_step:.2f} per step, {m.spearman_segment:.2f} per clip"),
             ]
         return "\n".join(f"{name:<16}{value}" for name, value in rows)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def evaluate(
@@ -129,6 +126,8 @@ def evaluate(
     """
     if episodes < 1:
         raise UsageError(f"--episodes is {episodes}; give 1 or more")
+    if not 0 <= seed < 2**31:
+        raise UsageError(f"--seed is {seed}; give a whole number from 0 to {2**31 - 1}")
     run = RunDir.open(Path(run_dir))
     config, checkpoint = run.config, run.latest_checkpoint()
     if checkpoint is None:
@@ -139,7 +138,9 @@ def evaluate(
     returns = np.array([e.true_return for e in played])
     lengths = np.array([len(e.actions) for e in played], dtype=float)
     with Store(run.store_url) as store:
-        num_preferences = store.num_preferences()
+        info, num_preferences = store.info(), store.num_preferences()
+    if info is None or info.env_id != config.env_id:
+        raise StoreError(f"{run_dir}/preferences.sqlite is not of this run: it does not hold {config.env_id}")
     return Evaluation(
         env_id=config.env_id,
         run_dir=str(run_dir),
@@ -225,6 +226,9 @@ def spearman(x: NDArray[Any], y: NDArray[Any]) -> float:
 
 def save_video(config: TrainConfig, episode: Episode, path: Path) -> None:
     """Write an mp4 of a whole episode, rendered again from its simulator states."""
-    (segment,) = cut([episode], len(episode.actions))
+    whole = cut([episode], len(episode.actions))
+    if not whole:
+        raise EnvError(f"{config.env_id} gave numbers that are not finite, so that its episode cannot be filmed")
+    (segment,) = whole
     with Renderer(config.env_id, config.env_kwargs) as renderer:
         write_mp4(path, renderer.iter_frames(segment), renderer.fps)

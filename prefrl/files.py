@@ -1,10 +1,12 @@
 """Files that are on disk when a function returns, and an error for the user when they cannot be."""
 
+import math
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from prefrl.errors import StorageError
 
@@ -50,3 +52,13 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def json_values(value: Any) -> Any:
+    """`value` with numpy's numbers as Python's, tuples as lists, and null for what is not a finite number."""
+    if isinstance(value, Mapping):
+        return {str(key): json_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_values(item) for item in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,7 +12,7 @@ from prefrl.config import RewardConfig
 from prefrl.losses import bradley_terry_loss, expected_calibration_error, preference_accuracy
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import stack
-from prefrl.types import Preference, target
+from prefrl.types import Preference, effective, target
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FitMetrics:
 
     epochs: int
     train_loss: float
-    """Mean negative log-likelihood in nats on the preferences trained on, in the last pass."""
+    """Mean of what the last pass minimised, in nats: likelihood of smoothed labels, on some of the steps."""
 
     held_out_loss: float
     held_out_accuracy: float
@@ -72,10 +72,11 @@ def fit(
     Training stops when the held-out loss has not improved for `config.patience` passes, and the best weights are kept.
 
     Raises:
-        ValueError: fewer than two preferences that are not skipped or retracted, or segments of another environment.
+        ValueError: fewer than two preferences that are neither skipped, retracted nor superseded, or segments of
+            another environment.
     """
     config = config or RewardConfig()
-    used = [p for p in preferences if p.choice is not None and target(p.choice) is not None]
+    used = [p for p in effective(preferences) if p.choice and target(p.choice) is not None]
     if len(used) < 2:
         raise ValueError(f"{len(used)} usable preferences; a reward can be fitted to two or more")
     pairs = _tensors(ensemble, used)
@@ -98,7 +99,7 @@ def fit(
         preferences=len(used),
         epochs=epoch,
         train_loss=train_loss,
-        held_out_loss=best_loss,
+        held_out_loss=best_loss if len(test.targets) else math.nan,
         held_out_accuracy=preference_accuracy(logits, test.targets),
         held_out_calibration_error=expected_calibration_error(torch.sigmoid(logits), test.targets),
     )

@@ -24,13 +24,15 @@ from prefrl.agents import (
     normalise,
     seed_span,
 )
+from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig
+from prefrl.errors import CheckpointError
 from prefrl.fit import FitMetrics, fit
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir, versions
 from prefrl.segments import Episode, cut, stack
 from prefrl.store import StoreInfo
-from prefrl.types import Preference
+from prefrl.types import Preference, effective
 from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
 REWARD_FILE = "reward_model.safetensors"
@@ -55,8 +57,7 @@ class Learner:
             generator=self._generator(WEIGHTS, 0),
         )
         self.paid = LearnedRewardVecEnv(self.recorder, self.ensemble, config.ppo.gamma)
-        learned = config.reward == "learned"
-        self.normaliser = normalise(self.paid if learned else self.recorder, config.ppo.gamma)
+        self.normaliser = normalise(self.paid if config.reward == "learned" else self.recorder, config.ppo.gamma)
         torch.manual_seed(derive_seed(config.seed, WEIGHTS, 1))
         self.agent = make_agent(config.ppo, self.normaliser)
 
@@ -98,37 +99,39 @@ class Learner:
 
     def learn_reward(self, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> FitMetrics | None:
         """Fit the reward to all `preferences` and rescale it on the `recent` behaviour; None when they are too few."""
-        usable = sum(p.choice not in (None, "skip") for p in preferences)
-        if usable < 2:
+        if sum(p.choice != "skip" for p in effective(preferences)) < 2:
             return None
         metrics = fit(self.ensemble, preferences, config=self.config.reward_model, generator=self._generator(FIT, span))
         segments = cut(recent, self.config.segment_length)
         if segments:
             self.ensemble.set_output_stats(*stack(segments))
-        self.paid.refresh()
         return metrics
 
-    def save(self, run: RunDir, span: int, watermark: int) -> None:
+    def save(self, run: RunDir, span: int, known: Sequence[Preference]) -> None:
         """Write a checkpoint of the end of `span`, and the agent as a file that any user of SB3 can load.
 
-        `watermark`: `seq` of the last preference that the learner knows.
+        `known`: the preferences that the reward was learned from; a resumed run begins with the same ones.
         """
+        watermark = known[-1].seq if known else 0
         files = {**agent_files(self.agent, self.normaliser), REWARD_FILE: self.ensemble.to_bytes()}
         run.write_checkpoint(self.num_timesteps, files, {"span": span, "watermark": watermark})
         agent_zip = io.BytesIO()
         self.agent.save(agent_zip)  # a pickle inside: prefrl writes it and never reads it
         run.write_agent(agent_zip.getvalue(), files["vec_normalize.json"])
 
-    def restore(self, run: RunDir) -> int:
-        """Go back to the last checkpoint; the span at whose end it was written, -1 if there is none yet."""
-        checkpoint = run.latest_checkpoint()
-        if checkpoint is None:
-            return -1
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to what `save` wrote.
+
+        Raises:
+            CheckpointError: it is of another environment, or of networks of another shape.
+        """
         load_agent(self.agent, self.normaliser, checkpoint.read)
-        self.ensemble.load_state_dict(RewardEnsemble.from_bytes(checkpoint.read(REWARD_FILE)).state_dict())
-        self.paid.refresh()
+        saved = RewardEnsemble.from_bytes(checkpoint.read(REWARD_FILE))
+        try:
+            self.ensemble.load_state_dict(saved.state_dict())
+        except RuntimeError as error:
+            raise CheckpointError(f"{checkpoint.path}: the saved reward model has another shape than asked") from error
         self.agent.num_timesteps = checkpoint.num_timesteps
-        return int(checkpoint.state["span"])
 
 
 class _OnRollout(BaseCallback):
@@ -146,7 +149,7 @@ class _OnRollout(BaseCallback):
 def random_actions(space: spaces.Space[Any], count: int, rng: np.random.Generator) -> NDArray[Any]:
     """`count` actions drawn uniformly; from a standard normal where a bound is missing."""
     if isinstance(space, spaces.Discrete):
-        return rng.integers(int(space.n), size=count) + int(space.start)
+        return rng.integers(int(space.n), size=count)
     assert isinstance(space, spaces.Box)
     bounded = np.isfinite(space.low) & np.isfinite(space.high)
     low, high = np.where(bounded, space.low, 0.0), np.where(bounded, space.high, 0.0)

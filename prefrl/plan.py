@@ -17,14 +17,17 @@ class Plan:
         UsageError: more labels than the recorded segments can give pairs.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
+    def __init__(self, config: TrainConfig, time_limit: int | None = None) -> None:
+        """`time_limit`: the steps after which the environment truncates its episodes, if it does."""
+        self.config, self.time_limit = config, time_limit
         learned = config.reward == "learned"
         n_envs, rollout = config.ppo.n_envs, config.ppo.n_envs * config.ppo.n_steps
         explore = min(config.explore_steps, config.steps // 10) if learned else 0
         self.explore_steps = -(-explore // n_envs) * n_envs
         self._rollouts = max(1, -(-(config.steps - self.explore_steps) // rollout))  # PPO takes whole ones
-        self.spans = min(config.spans, self._rollouts)
+        # A span resets all environments: it must be long enough to show, and to train on, whole episodes.
+        longest = n_envs * (time_limit or 1)
+        self.spans = min(config.spans, self._rollouts, max(1, self._rollouts * rollout // longest))
         # What the last span shows could not change the agent any more, so nothing is asked after it.
         self._quotas = label_schedule(config.labels if learned else 0, self.spans - 1, config.initial_share)
         self._labels = [*accumulate(self._quotas), sum(self._quotas)]  # after span 0, 1, ..., spans
@@ -50,10 +53,16 @@ class Plan:
             raise UsageError(f"--labels is {config.labels}; a reward is learned from 2 or more, or use --reward true")
         for span, asked in enumerate(self._quotas):
             steps = self.steps_after(span) - (self.steps_after(span - 1) if span else 0)
-            segments = config.ppo.n_envs * (steps // config.ppo.n_envs // config.segment_length)
+            segments = config.ppo.n_envs * self._segments(steps // config.ppo.n_envs)
             if asked > segments * (segments - 1) // 2:
                 raise UsageError(
                     f"--labels {config.labels} asks for {asked} pairs after step {self.steps_after(span)}, but the "
                     f"{steps} steps before it give only {segments} segments of {config.segment_length}; ask for "
                     "fewer labels, more --steps or a shorter --segment-length"
                 )
+
+    def _segments(self, steps: int) -> int:
+        """Segments that one environment gives in `steps`, if no episode terminates."""
+        limit, length = self.time_limit or steps or 1, self.config.segment_length
+        episodes, rest = divmod(steps, limit)
+        return episodes * (limit // length) + rest // length

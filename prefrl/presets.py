@@ -14,7 +14,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(c.reward_model, terminal_scale=50.0, survival_prior=10.0),
     ),
-    "Hopper-v5": lambda c: c,
+    "Hopper-v5": lambda c: replace(c, ppo=replace(c.ppo, ent_coef=0.003)),  # less leads to standing, then falling
     "HalfCheetah-v5": lambda c: replace(
         c, steps=1_000_000, ppo=replace(c.ppo, gamma=0.98, gae_lambda=0.92, log_std_init=-2.0)
     ),

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on, and what is written down about it."""
 
+import math
 import resource
 import sys
 import time
@@ -15,6 +16,7 @@ from rich.progress import Progress as Bar
 from stable_baselines3.common.logger import configure
 
 from prefrl.config import TrainConfig
+from prefrl.errors import StorageError, Terminated
 from prefrl.fit import FitMetrics
 from prefrl.learner import Learner
 from prefrl.run_dir import RunDir
@@ -52,9 +54,10 @@ class Progress:
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self.bar.stop()
         self.logger.close()
-        then = "evaluate" if error is None else "resume"
-        state = "is trained" if error is None else "stopped early"
-        self.console.print(f"{self.run.path} {state}; next: prefrl {then} {self.run.path}", soft_wrap=True)
+        if error is None:
+            self.console.print(f"{self.run.path} is trained; next: prefrl evaluate {self.run.path}", soft_wrap=True)
+        elif issubclass(error, KeyboardInterrupt | Terminated | StorageError):
+            self.console.print(f"{self.run.path} stopped; go on with: prefrl resume {self.run.path}", soft_wrap=True)
 
     @contextmanager
     def timing(self, part: str) -> Iterator[None]:
@@ -111,9 +114,9 @@ class Progress:
     def _show(self, record: dict[str, Any]) -> None:
         news = f"labels {record.get('num_preferences', 0)}"
         agreement, true_return = record.get("reward/held_out_accuracy"), record["true_return"]
-        if agreement is not None:
+        if agreement is not None and math.isfinite(agreement):
             news += f"  held-out agreement {agreement:.0%}"
-        if true_return is not None:
+        if true_return is not None and math.isfinite(true_return):
             news += f"  true return {true_return:.1f}"
         self.bar.update(self.task, completed=min(record["num_timesteps"], self.config.steps), news=news)
         if not self.console.is_terminal:

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import json
-import math
 import os
 import platform
 import shutil
@@ -20,7 +19,7 @@ from prefrl import checkpoints
 from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig, from_json, to_json
 from prefrl.errors import LockedError, UsageError
-from prefrl.files import atomic_write, storage, sync, write
+from prefrl.files import atomic_write, json_values, storage, sync, write
 
 __all__ = ["Checkpoint", "RunDir", "versions"]
 
@@ -138,7 +137,7 @@ class RunDir:
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add a line to metrics.jsonl; a number that is not finite becomes null."""
-        line = json.dumps(_finite(record), allow_nan=False) + "\n"
+        line = json.dumps(json_values(record), allow_nan=False) + "\n"
         with storage(self.metrics_path), self.metrics_path.open("a+b") as file:
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)  # what a killed process left of a line
@@ -190,12 +189,3 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return result.stdout.strip() or None if tracked.returncode == result.returncode == 0 else None
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    value = value.item() if hasattr(value, "item") else value  # numpy's numbers
-    return None if isinstance(value, float) and not math.isfinite(value) else value

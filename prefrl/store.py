@@ -261,12 +261,6 @@ class Store:
             return np.array(connection.scalars(last).all()[::-1], np.float64)
 
 
-def effective(preferences: Sequence[Preference]) -> list[Preference]:
-    """Those of `preferences` that count: neither superseded by a later one nor retractions."""
-    superseded = {preference.supersedes for preference in preferences}
-    return [preference for preference in preferences if preference.choice and preference.seq not in superseded]
-
-
 def _load_info(connection: Connection) -> StoreInfo | None:
     values = {}
     for row in connection.execute(select(meta)).mappings():

@@ -1,5 +1,6 @@
 """The data of preference learning: segments, queries over pairs of them, preferences between the two."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -137,3 +138,9 @@ class Preference:
 
     answered_at: float | None = None
     """Unix time in seconds at which the answer was given."""
+
+
+def effective(preferences: Sequence[Preference]) -> list[Preference]:
+    """Those of `preferences` that count: neither superseded by a later one nor retractions."""
+    superseded = {preference.supersedes for preference in preferences}
+    return [preference for preference in preferences if preference.choice and preference.seq not in superseded]

@@ -24,7 +24,7 @@ def action_dim(space: spaces.Space[Any]) -> int:
 def action_array(space: spaces.Space[Any], actions: NDArray[Any]) -> NDArray[np.float32]:
     """Executed actions as the reward model sees them, (N, action_dim): one-hot if discrete, clipped to their bounds."""
     if isinstance(space, spaces.Discrete):
-        index = np.asarray(actions, dtype=np.int64) - int(space.start)
+        index = np.asarray(actions, dtype=np.int64)
         one_hot: NDArray[np.float32] = np.eye(int(space.n), dtype=np.float32)[index]
         return one_hot
     assert isinstance(space, spaces.Box)
@@ -165,12 +165,11 @@ class LearnedRewardVecEnv(VecEnvWrapper):
         super().__init__(venv)
         if not 0 <= gamma < 1:
             raise ValueError(f"gamma is {gamma}, want 0 <= gamma < 1: staying dead for ever must have a finite worth")
+        ours = (venv.observation_space.shape, action_dim(venv.action_space))
+        wanted = ((ensemble.obs_dim,), ensemble.action_dim)
+        if ours != wanted:
+            raise ValueError(f"the environments have (observation shape, action_dim) {ours}, the ensemble {wanted}")
         self.ensemble, self.gamma = ensemble, gamma
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Take note that the ensemble was fitted. Call it between rollouts, never inside one."""
-        self._death = self.gamma / (1 - self.gamma) * self.ensemble.absorbing_reward()
 
     def reset(self) -> VecEnvObs:
         obs = self.venv.reset()
@@ -191,7 +190,8 @@ class LearnedRewardVecEnv(VecEnvWrapper):
                 next_obs[i] = infos[i]["terminal_observation"]
         terminated = terminations(dones, infos)
         rewards = self.ensemble.reward(last_obs, self._last_actions, next_obs, terminated)
-        rewards = rewards + self._death * terminated
+        if terminated.any():
+            rewards = rewards + terminated * self.gamma / (1 - self.gamma) * self.ensemble.absorbing_reward()
         for info, true_reward in zip(infos, true_rewards, strict=True):
             info["true_reward"] = float(true_reward)
         return obs, rewards.astype(np.float32), dones, infos

@@ -14,6 +14,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ import tyro
 
 RESULTS = Path(__file__).parent / "results" / "learning.csv"
 PREFRL = [sys.executable, "-W", "ignore", "-m", "prefrl"]
+
+APPENDING = threading.Lock()
 
 ARMS = {
     "true": ["--reward", "true"],
@@ -129,7 +132,7 @@ def row(run_dir: Path, arm: str, seed: int, wall: float | None, result: dict[str
         "wall_seconds": wall and round(wall, 1),
         "steps_per_second": wall and round(result["num_timesteps"] / wall, 1),
         "fit_and_ask_share": wall and round(sum(seconds.values()) / wall, 4),
-        "memory_growth_mb": round(max(memory) - memory[0], 1) if memory else None,
+        "memory_growth_mb": round(max(memory) - memory[0], 1) if memory and wall else None,
         "git_commit": saved["git_commit"],
         "versions": " ".join(f"{k}={v}" for k, v in saved["versions"].items()),
         "command": command,
@@ -147,8 +150,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 def append(path: Path, record: dict[str, Any]) -> None:
     """Add a line to a CSV file, and the heading if it is the first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.exists()
-    with path.open("a", newline="") as file:
+    with APPENDING, path.open("a", newline="") as file:
+        new = file.tell() == 0
         writer = csv.DictWriter(file, list(record))
         if new:
             writer.writeheader()

@@ -102,6 +102,7 @@ def step_once(env: gym.Env) -> tuple[Any, ...]:
     ("fault", "said"),
     [
         ("raises", "Faulty-v0: step() raised ZeroDivisionError: the wheel"),
+        ("exits", "Faulty-v0: step() raised SystemExit"),
         ("reward", "Faulty-v0: step() raised TypeError"),
         ("shape", "Faulty-v0 observed float32(3,), but its observation_space is Box(-inf, inf, (2,), float32)"),
         ("words", "Faulty-v0 observed <U4(2,)"),

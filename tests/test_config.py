@@ -29,7 +29,7 @@ configs = st.builds(
     reward=st.sampled_from(["learned", "true"]),
     initial_share=unit,
     ppo=st.builds(PPOConfig, learning_rate=positive, gamma=st.floats(0, 0.999), hidden=widths),
-    reward_model=st.builds(RewardConfig, members=st.integers(1, 9), hidden=widths, held_out=unit),
+    reward_model=st.builds(RewardConfig, members=st.integers(1, 9), hidden=widths, held_out=st.floats(0, 0.5)),
     oracle=st.builds(OracleConfig, beta=positive | st.just(math.inf), mistake=unit),
 )
 

@@ -174,7 +174,7 @@ def explored(answers: Choice | None = None) -> tuple[Learner, list[Episode]]:
 def test_agreement_is_that_of_the_two_rewards(answers: Choice | None, sign: int, tmp_path: Path) -> None:
     run = RunDir.create(tmp_path / "run", SMALL)
     learner, episodes = explored(answers)
-    learner.save(run, 0, watermark=0)
+    learner.save(run, 0, [])
     found = agreement(SMALL, checkpoint_of(run), episodes, seed=0)
     assert sign * (found.preference_accuracy - 0.5) > 0.2
     assert sign * found.spearman_segment > 0.6

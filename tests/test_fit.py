@@ -282,3 +282,10 @@ def test_any_answers_give_finite_weights(choices: list[Choice]) -> None:
     assert np.isfinite(weights(model)).all()
     assert math.isfinite(metrics.held_out_loss)
     assert metrics.as_dict()["preferences"] == len(choices)
+
+
+def test_what_was_retracted_or_corrected_counts_no_more() -> None:
+    prefs = preferences(6)
+    corrected = dataclasses.replace(prefs[1], seq=7, supersedes=prefs[1].seq)
+    retracted = dataclasses.replace(prefs[2], seq=8, supersedes=prefs[2].seq, choice=None)
+    assert train([*prefs, corrected, retracted])[1].preferences == 5

@@ -10,9 +10,10 @@ import pytest
 from prefrl.config import TrainConfig
 from prefrl.errors import EnvError
 from prefrl.run_dir import RunDir
-from prefrl.store import Answer, Store, effective
+from prefrl.store import Answer, Store
 from prefrl.teachers import wait_for_answers
 from prefrl.train import train
+from prefrl.types import effective
 
 TRAIN = [sys.executable, "-m", "prefrl", "train", "CartPole-v1", "--teacher", "human", "--steps", "6000"]
 OPTIONS = ["--labels", "24", "--slack", "4", "--spans", "3", "--explore-steps", "600", "--segment-length", "20"]

@@ -14,8 +14,8 @@ from sqlalchemy import insert
 from prefrl.label.desk import LEASE, Desk
 from prefrl.label.session import AHEAD, REPEAT_GAP, Reply, Session, Showing, Summary, binomial_p
 from prefrl.schema import claims, labellers
-from prefrl.store import Store, StoreInfo, effective
-from prefrl.types import Choice
+from prefrl.store import Store, StoreInfo
+from prefrl.types import Choice, effective
 
 
 class Clock:

@@ -14,7 +14,8 @@ from labelling import record_queries, xvfb
 from prefrl.config import TrainConfig
 from prefrl.label.layout import layout
 from prefrl.run_dir import RunDir
-from prefrl.store import Store, StoreInfo, effective
+from prefrl.store import Store, StoreInfo
+from prefrl.types import effective
 
 pytestmark = pytest.mark.slow
 SIZE = 1280, 720

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl.config import PPOConfig, RewardConfig, TrainConfig
+from prefrl.errors import CheckpointError
 from prefrl.learner import Learner, random_actions
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
@@ -164,9 +165,12 @@ def test_a_learner_that_was_saved_goes_on_as_if_it_had_not_been(tmp_path: Path) 
     learner, episodes = explored()
     learner.learn_reward(0, preferences(episodes), episodes)
     practise(learner, 1, 80)
-    learner.save(run, 1, watermark=5)
+    learner.save(run, 1, preferences(episodes)[:5])
     other = Learner(SMALL)
-    assert other.restore(run) == 1
+    checkpoint = run.latest_checkpoint()
+    assert checkpoint is not None
+    assert checkpoint.state == {"span": 1, "watermark": 5}
+    other.restore(checkpoint)
     assert other.num_timesteps == learner.num_timesteps == 180
     assert other.ensemble.to_bytes() == learner.ensemble.to_bytes()
     after = []
@@ -175,16 +179,16 @@ def test_a_learner_that_was_saved_goes_on_as_if_it_had_not_been(tmp_path: Path) 
         metrics = either.learn_reward(2, preferences(episodes), episodes)
         after.append((actions(episodes), weights(either), metrics, either.ensemble.to_bytes()))
     assert after[0] == after[1]
+
+
+def test_a_checkpoint_of_another_reward_model_is_refused(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path / "run", SMALL)
+    Learner(SMALL).save(run, 0, [])
     checkpoint = run.latest_checkpoint()
     assert checkpoint is not None
-    assert checkpoint.state == {"span": 1, "watermark": 5}
-
-
-def test_a_run_without_a_checkpoint_leaves_the_learner_as_it_is(tmp_path: Path) -> None:
-    learner = Learner(SMALL)
-    before = weights(learner)
-    assert learner.restore(RunDir.create(tmp_path / "run", SMALL)) == -1
-    assert (weights(learner), learner.num_timesteps) == (before, 0)
+    wider = dataclasses.replace(SMALL, reward_model=dataclasses.replace(SMALL.reward_model, members=4))
+    with pytest.raises(CheckpointError, match="reward model"):
+        Learner(wider).restore(checkpoint)
 
 
 bounds = st.tuples(st.floats(-9, 9, width=32), st.floats(-9, 9, width=32)).map(
@@ -204,7 +208,7 @@ def test_random_actions_lie_in_their_space(each: list[tuple[float, float]], seed
 
 
 def test_random_discrete_actions_are_all_of_them_alike() -> None:
-    drawn = random_actions(spaces.Discrete(3, start=-1), 3000, np.random.default_rng(0))
+    drawn = random_actions(spaces.Discrete(3), 3000, np.random.default_rng(0))
     values, counts = np.unique(drawn, return_counts=True)
-    assert values.tolist() == [-1, 0, 1]
+    assert values.tolist() == [0, 1, 2]
     assert counts.min() > 900

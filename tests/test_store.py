@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from prefrl import database
 from prefrl.errors import PrefrlError, StorageError, StoreError, UsageError
-from prefrl.store import Answer, Store, StoreInfo, effective
-from prefrl.types import Preference, Segment
+from prefrl.store import Answer, Store, StoreInfo
+from prefrl.types import Preference, Segment, effective
 
 INFO = StoreInfo("Hopper-v5", {"healthy_reward": 2.0, "xml": "a.xml"}, 3, 2, {"numpy": "2.0"}, "hop forward")
 ARRAYS = ("obs", "actions", "absorbing", "true_rewards", "sim_states", "replay_actions")

@@ -11,8 +11,9 @@ import pytest
 import toy_envs  # noqa: F401
 
 from prefrl.config import OracleConfig, PPOConfig, RewardConfig, TrainConfig
-from prefrl.errors import EnvError, LockedError, UsageError
+from prefrl.errors import EnvError, LockedError, StoreError, UsageError
 from prefrl.evaluate import evaluate
+from prefrl.plan import Plan
 from prefrl.run_dir import RunDir
 from prefrl.store import Store
 from prefrl.train import resume, train
@@ -268,3 +269,18 @@ def test_an_environment_of_bad_numbers_ends_the_run(kwargs: dict[str, str], tmp_
     with pytest.raises(EnvError, match="not finite in 101 steps"):
         train(config, tmp_path / "run")
     assert choices(RunDir.open(tmp_path / "run")) == []
+
+
+def test_a_run_whose_answers_are_lost_does_not_go_on(tmp_path: Path) -> None:
+    run = train(SMALL, tmp_path / "run")
+    (run.path / "preferences.sqlite").unlink()
+    with pytest.raises(StoreError, match="lacks answers"):
+        resume(run.path)
+
+
+def test_spans_are_long_enough_for_whole_episodes() -> None:
+    config = TrainConfig("CartPole-v1", steps=100_000, labels=200)
+    plan = Plan(config, time_limit=500)
+    steps = np.diff([plan.steps_after(span) for span in range(plan.spans + 1)])
+    assert plan.spans == 11
+    assert steps.min() >= 500 * config.ppo.n_envs

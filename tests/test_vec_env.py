@@ -213,10 +213,10 @@ def test_actions_are_clipped_to_what_the_environment_executes() -> None:
     np.testing.assert_array_equal(executed, np.clip(drawn, -2, 2))
 
 
-def test_discrete_actions_are_one_hot_from_wherever_they_start() -> None:
-    space = spaces.Discrete(3, start=-1)
+def test_discrete_actions_are_one_hot() -> None:
+    space = spaces.Discrete(3)
     assert action_dim(space) == 3
-    assert action_array(space, np.array([-1, 1])).tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert action_array(space, np.array([0, 2])).tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
 def test_continuous_actions_are_flattened_and_clipped_to_each_bound() -> None:
@@ -362,13 +362,12 @@ def test_a_vectorised_environment_that_reuses_its_buffers_is_paid_alike() -> Non
     np.testing.assert_array_equal(paid(venv, actions, seed=5), paid(reusing, actions, seed=5))
 
 
-def test_a_new_fit_counts_from_the_refresh_on() -> None:
+def test_a_new_fit_counts_at_once() -> None:
     venv, _ = learned()
     one_step = np.zeros((1, 1, 2), np.float32)
     seed = next(s for s in range(100) if by_hand(random_ends, s, one_step[:, 0])[0]["over"] == "terminated")
     before = paid(venv, one_step, seed)
     venv.ensemble.output_mean.sub_(venv.ensemble.output_std)  # one more reward a step
-    venv.refresh()
     assert paid(venv, one_step, seed) == pytest.approx(before + 1 / (1 - GAMMA), rel=1e-4)
 
 
@@ -376,6 +375,11 @@ def test_a_new_fit_counts_from_the_refresh_on() -> None:
 def test_a_discount_without_a_finite_worth_of_being_dead_is_refused(gamma: float) -> None:
     with pytest.raises(ValueError, match="want 0 <= gamma < 1"):
         LearnedRewardVecEnv(DummyVecEnv([toy_envs.RandomEnds]), ensemble(), gamma)
+
+
+def test_an_ensemble_of_another_environment_is_refused() -> None:
+    with pytest.raises(ValueError, match="ensemble"):
+        LearnedRewardVecEnv(DummyVecEnv([lambda: gym.make("CartPole-v1")]), ensemble(5, 2), gamma=0.99)
 
 
 def test_any_algorithm_of_sb3_learns_from_it() -> None:

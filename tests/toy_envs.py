@@ -146,6 +146,8 @@ class Faulty(gym.Env):
             return np.zeros(2, np.float32), 0.0, False, False, {}
         if self.fault == "raises":
             raise ZeroDivisionError("the wheel\nhas come off")
+        if self.fault == "exits":
+            raise SystemExit(0)
         odd = {"shape": np.zeros(3, np.float32), "words": np.array(["left", "up"]), "none": None}
         return odd.get(self.fault, np.zeros(2)), None if self.fault == "reward" else 0.0, False, False, {}
 

@@ -1,0 +1,56 @@
+"""Teach: ask about what the agent just did, have it answered, and learn the reward from the answers."""
+
+import numpy as np
+
+from prefrl.agents import ANSWER, ASK, derive_seed
+from prefrl.learner import Learner
+from prefrl.plan import Plan
+from prefrl.progress import Progress
+from prefrl.queries import select
+from prefrl.segments import Episode, cut
+from prefrl.store import Store
+from prefrl.teachers import Oracle, answer_pending, wait_for_answers
+from prefrl.types import Preference
+
+
+def teach(
+    learner: Learner,
+    store: Store,
+    plan: Plan,
+    span: int,
+    episodes: list[Episode],
+    known: list[Preference],
+    progress: Progress,
+) -> None:
+    """Ask about `episodes` what the plan says, wait for as many answers as it wants, and learn from all so far.
+
+    `known`: the preferences read so far; new ones are appended.
+    """
+    config = learner.config
+    with progress.timing("ask"):
+        ask(learner, store, plan.labels_after(span), span, episodes)
+    if config.teacher == "oracle":
+        answer_pending(store, Oracle(config.oracle), np.random.default_rng(derive_seed(config.seed, ANSWER, span)))
+    else:
+        with progress.timing("wait"):
+            wait_for_answers(store, plan.answers_needed(span), progress.on_wait)
+    new = store.preferences(after=known[-1].seq if known else 0)
+    if new:
+        known += new
+        with progress.timing("fit"):
+            progress.note(store, learner.learn_reward(span, known, episodes))
+
+
+def ask(learner: Learner, store: Store, labels: int, span: int, episodes: list[Episode]) -> None:
+    """Put so many queries about `episodes` into the store that it has asked for `labels` in all."""
+    config = learner.config
+    if labels > store.num_queries() and config.teacher == "human":
+        store.withdraw()  # what the agent does now is worth more of a person's time than what it did then
+    missing = labels - store.num_queries()  # 0 if a run that was killed here had asked already
+    if missing > 0:
+        predict = learner.ensemble.returns if span else None  # before the first fit all pairs are alike
+        rng = np.random.default_rng(derive_seed(config.seed, ASK, span))
+        segments = cut(episodes, config.segment_length)
+        store.add_queries(
+            select(config.selector, segments, missing, config.candidates, predict, learner.num_timesteps, rng)
+        )
