@@ -52,7 +52,7 @@ class Learning:
     """One run for each environment, arm and seed."""
 
     options: str = ""
-    """More options of `prefrl train` for every run, in one string."""
+    """More options of `prefrl train` for every run, in one string: --options='--steps 200000'"""
 
     episodes: int = 20
     """Episodes of each evaluation: deterministic policy, untouched environment."""

@@ -103,7 +103,7 @@ def curve(axis: Any, records: Iterable[dict[str, Any]]) -> None:
     axis.plot(steps, [r["true_return"] for r in points], color=BLUE, linewidth=2)
     axis.set_title("2   The agent learns what the answers say", loc="left", fontsize=11)
     axis.set_xlabel("million steps")
-    axis.set_ylabel("true return, which the agent never sees", color=GREY)
+    axis.set_ylabel("true return while it explores; it never sees it", color=GREY)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_ylim(bottom=0)
     for share in (0.25, 0.5, 1.0):

@@ -1,4 +1,5 @@
 import gymnasium as gym
+import prefrl_envs  # noqa: F401  # registers the environments
 import pytest
 
 from prefrl.config import PPOConfig, TrainConfig, from_json, to_json
