@@ -12,10 +12,10 @@ Step = tuple[Obs, float, bool, bool, dict[str, Any]]
 
 
 class ReacherCircleEnv(ReacherEnv):
-    """Gymnasium's Reacher, whose task is to draw circles, anticlockwise, around the red ball, which stays in its place.
+    """Gymnasium's Reacher, with weaker motors, whose task is to draw circles around a red ball that stays in its place.
 
     It observes (8,): cosines and sines of the two joints, their velocities, and the fingertip's place from the ball.
-    The true reward of a step is how near the fingertip is to the circle, from 0 to 1, times its speed along the circle
+    The true reward of a step is how near the fingertip is to the circle, from 0 to 1, times its speed anticlockwise
     over `PACE`, from -1 to 1, less a cost of control. `info["turns"]` counts the turns around the ball, forwards less
     backwards, and `info["off_circle"]` is the fingertip's distance from the circle in metres.
     """
@@ -23,9 +23,10 @@ class ReacherCircleEnv(ReacherEnv):
     GOAL = "Draw circles around the red ball, anticlockwise, round and steady."
 
     CENTRE = (0.11, 0.0)  # metres from the shoulder, of an arm 0.21 long
-    RADIUS, NEAR = 0.06, 0.02  # metres
-    PACE = 0.4  # m/s; a turn a second
-    CONTROL_COST = 0.1
+    RADIUS, NEAR = 0.06, 0.03  # metres
+    PACE = 0.3  # m/s; four turns in five seconds
+    POWER = 0.15  # of the motors' torque, which else flings the arm about
+    CONTROL_COST = 0.05
 
     def __init__(self, render_mode: str | None = None, width: int = 480, height: int = 480) -> None:
         super().__init__(render_mode=render_mode, width=width, height=height)
@@ -50,7 +51,7 @@ class ReacherCircleEnv(ReacherEnv):
 
     def step(self, action: NDArray[np.float32]) -> Step:  # type: ignore[override]  # whose info holds only floats
         before = self._from_centre()
-        self.do_simulation(action, self.frame_skip)
+        self.do_simulation(self.POWER * action, self.frame_skip)
         after = self._from_centre()
         (x, y), (dx, dy) = (before + after) / 2, after - before
         distance = float(np.hypot(x, y))

@@ -84,6 +84,9 @@ class RewardConfig:
     terminal_scale: float = 1.0
     """Ordinary steps that the step which ends an episode can outweigh: raise it where crashes or goals decide."""
 
+    bounded: bool = True
+    """Whether tanh bounds each member's reward of a step; without it, rare steps can count far more than others."""
+
     survival_prior: float = 0.0
     """Weight of the square of the mean reward, staying dead being worth 0: unless the answers say otherwise, neither
     life nor death is an end in itself."""

@@ -54,6 +54,7 @@ class Learner:
             config.reward_model.members,
             config.reward_model.hidden,
             config.reward_model.terminal_scale,
+            config.reward_model.bounded,
             generator=self._generator(WEIGHTS, 0),
         )
         self.paid = LearnedRewardVecEnv(self.recorder, self.ensemble, config.ppo.gamma)

@@ -18,7 +18,7 @@ INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the r
 
 
 class RewardEnsemble(nn.Module):
-    """`members` independent nets r(s, a, s'), each bounded by tanh (Lee et al. 2021, PEBBLE).
+    """`members` independent nets r(s, a, s'), bounded by tanh if asked (Lee et al. 2021, PEBBLE).
 
     Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`.
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
@@ -41,13 +41,14 @@ class RewardEnsemble(nn.Module):
         members: int = 3,
         hidden: Sequence[int] = (128, 128),
         terminal_scale: float = 1.0,
+        bounded: bool = True,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
         """Members get initialisations of their own, drawn from `generator` (seed 0 if None)."""
         super().__init__()
         self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
-        self.terminal_scale = terminal_scale
+        self.terminal_scale, self.bounded = terminal_scale, bounded
         self.input_dim = 2 * obs_dim + action_dim  # observation, action, next observation
         widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing; ordinary and last steps
         generator = torch.Generator().manual_seed(0) if generator is None else generator
@@ -84,7 +85,10 @@ class RewardEnsemble(nn.Module):
         last = len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = torch.baddbmm(bias, x, weight)
-            x = torch.tanh(x) if layer == last else torch.nn.functional.leaky_relu(x)
+            if layer < last:
+                x = torch.nn.functional.leaky_relu(x)
+            elif self.bounded:
+                x = torch.tanh(x)
         return torch.where(inputs[:, -1] > 0, self.terminal_scale * x[..., 1], x[..., 0])
 
     def segment_rewards(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> Tensor:
@@ -153,7 +157,7 @@ class RewardEnsemble(nn.Module):
 
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""
-        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale")
+        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded")
         shape = {name: getattr(self, name) for name in names}
         return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
 
