@@ -203,7 +203,7 @@ def test_drawing_anticlockwise_pays(way: int) -> None:
     env.set_state(np.array([shoulder, elbow, *env.CENTRE]), np.array([way * 2.0, 0, 0, 0]))
     np.testing.assert_allclose(env._from_centre(), [0.06, 0], atol=1e-9)
     _, reward, _, _, info = env.step(np.zeros(2, dtype=np.float32))
-    assert reward == pytest.approx(way * 2.0 * 0.17 / env.PACE, rel=0.1)
+    assert reward == pytest.approx(way * 1.0, abs=0.05)  # 0.34 m/s is faster than is paid for
     assert info["turns"] == pytest.approx(way * 2.0 * 0.17 * env.dt / (2 * np.pi * 0.06), rel=0.1)
     assert info["off_circle"] < 0.002
 
