@@ -18,17 +18,17 @@ class HopperBackflipEnv(HopperEnv):
     velocities, clipped to 10. Hopper's own pitch grows with every turn; here all upright poses look alike. Episodes
     start in the middle of a flip, so that one learns to land, and to make a flip of the landing, before one can jump.
 
-    The true reward of a step is the speed of turning backwards times the height above `LOW`, where neither counts
-    beyond a bound, and a little for the height itself, less a cost of control, and of `DOWN_COST` when torso or thigh
-    are on the floor. It depends on the step alone. `info["flips"]` counts the full turns backwards since torso or thigh
-    last lay on the floor, summed over the episode.
+    The true reward of a step is the speed of turning backwards, up to a bound, which counts in full above the height
+    `HIGH` and not at all below `LOW`, and a little for the height itself, less a cost of control, and of `DOWN_COST`
+    when torso or thigh are on the floor. It depends on the step alone. `info["turns"]` tells how often the whole body
+    has turned backwards since the start, and `info["flips"]` counts the full turns without torso or thigh on the floor.
     """
 
     GOAL = "Turn one backflip after the other, high, and land on the foot."
 
     ROLL_MAX = 12.0  # rad/s; folding the leg spins the torso far faster, without a flip
-    LOW, LIFT_MAX = 0.5, 1.5  # m
-    PER_ROLL, PER_HEIGHT = 0.3, 0.2  # s/rad/m, 1/m
+    LOW, HIGH = 0.4, 0.9  # m; rolling over the floor pays nothing, and above it height does not matter to a turn
+    PER_ROLL, PER_HEIGHT = 0.3, 0.2  # s/rad, 1/m
     DOWN_COST, CONTROL_COST = 0.3, 0.02
 
     def __init__(self, render_mode: str | None = None, width: int = 480, height: int = 480) -> None:
@@ -37,7 +37,7 @@ class HopperBackflipEnv(HopperEnv):
         self.metadata = {**self.metadata, "goal": self.GOAL}
         self.observation_space = spaces.Box(-np.inf, np.inf, shape=(12,), dtype=np.float64)
         self._floor, *self._upper = (self.model.geom(name).id for name in ("floor", "torso_geom", "thigh_geom"))
-        self._pitch_at_start = 0.0
+        self._first_pitch = self._pitch_at_start = 0.0  # of the episode, and of the turn under way
         self._flips = 0
 
     def reset_model(self) -> Obs:
@@ -46,11 +46,12 @@ class HopperBackflipEnv(HopperEnv):
         forward, rise, spin, height, pitch, *joints = self.np_random.uniform(low, high)
         qpos, qvel = np.array([0, height, pitch, *joints]), np.array([forward, rise, spin, 0, 0, 0])
         self.set_state(qpos, qvel)  # type: ignore[no-untyped-call]
-        self._flips, self._pitch_at_start = 0, mean_pitch(self.data.qpos)
+        self._flips, self._first_pitch = 0, mean_pitch(self.data.qpos)
+        self._pitch_at_start = self._first_pitch
         return self._get_obs()
 
     def _get_reset_info(self) -> dict[str, Any]:
-        return {"flips": 0, "down": False}
+        return self._counts(down=False)
 
     def _get_obs(self) -> Obs:
         height, pitch, *joints = self.data.qpos[1:]
@@ -60,13 +61,17 @@ class HopperBackflipEnv(HopperEnv):
         self.do_simulation(action, self.frame_skip)
         down = self._is_down()
         height, roll = float(self.data.qpos[1]), float(np.clip(-self.data.qvel[2], -self.ROLL_MAX, self.ROLL_MAX))
-        lift = min(max(height - self.LOW, 0.0), self.LIFT_MAX)
+        lift = min(max((height - self.LOW) / (self.HIGH - self.LOW), 0.0), 1.0)
         reward = self.PER_ROLL * roll * lift + self.PER_HEIGHT * height - self.DOWN_COST * down
         reward -= self.CONTROL_COST * float(np.square(action).sum())
         self._count(down)
         if self.render_mode == "human":
             self.render()  # type: ignore[no-untyped-call]
-        return self._get_obs(), reward, False, False, {"flips": self._flips, "down": down}
+        return self._get_obs(), reward, False, False, self._counts(down)
+
+    def _counts(self, down: bool) -> dict[str, Any]:
+        turns = (self._first_pitch - mean_pitch(self.data.qpos)) / (2 * np.pi)
+        return {"flips": self._flips, "turns": turns, "down": down}
 
     def _is_down(self) -> bool:
         pairs = self.data.contact.geom  # (contacts, 2)

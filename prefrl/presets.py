@@ -23,9 +23,11 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "Reacher-v5": lambda c: c,
     "Swimmer-v5": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.9999)),
     # A clip of 100 steps lasts 0.8 s, long enough for a whole flip.
-    "prefrl/HopperBackflip-v0": lambda c: replace(c, steps=1_500_000, labels=900, segment_length=100),
+    "prefrl/HopperBackflip-v0": lambda c: replace(
+        c, steps=2_000_000, labels=900, segment_length=100, ppo=replace(c.ppo, ent_coef=0.003)
+    ),
     "prefrl/HalfCheetahStand-v0": lambda c: replace(c, labels=400),
-    "prefrl/ReacherCircle-v0": lambda c: replace(c, steps=300_000, labels=300),
+    "prefrl/ReacherCircle-v0": lambda c: replace(c, steps=400_000, labels=400),
     "prefrl/Drive-v0": lambda c: replace(c, steps=400_000, labels=400),
 }
 
