@@ -196,7 +196,8 @@ _POSITIVE = {
     "members", "max_epochs", "terminal_scale", "step_share", "patience", "clip_range", "max_grad_norm",
     "final_learning_rate",
 }  # fmt: skip
-_UNIT = {"initial_share", "gamma", "gae_lambda", "mistake", "skip", "label_smoothing", "step_share"}
+_SHARES = {"initial_share": 1, "gamma": 1, "gae_lambda": 1, "mistake": 1, "skip": 1, "label_smoothing": 1,
+           "step_share": 1, "held_out": 0.5}  # fmt: skip
 _ANY_SIGN = {"log_std_init"}
 _LARGEST = {"n_envs": 10_000, "n_steps": 10**6, "batch_size": 10**6, "members": 100}
 
@@ -233,10 +234,8 @@ def _check_number(field_name: str, name: str, value: float) -> None:
         raise UsageError(f"{name} is {value}; give a finite number")
     if field_name in _POSITIVE and value <= 0:
         raise UsageError(f"{name} is {value}; give a number above 0")
-    if field_name == "held_out" and not 0 <= value <= 0.5:
-        raise UsageError(f"{name} is {value}; give a number from 0 to 0.5")
-    if field_name in _UNIT and not 0 <= value <= 1:
-        raise UsageError(f"{name} is {value}; give a number from 0 to 1")
+    if field_name in _SHARES and not 0 <= value <= _SHARES[field_name]:
+        raise UsageError(f"{name} is {value}; give a number from 0 to {_SHARES[field_name]}")
     largest = _LARGEST.get(field_name, 10**12)
     if abs(value) > largest and field_name != "beta":
         raise UsageError(f"{name} is {value}; give a number up to {largest}")

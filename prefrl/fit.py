@@ -76,7 +76,7 @@ def fit(
             another environment.
     """
     config = config or RewardConfig()
-    used = [p for p in effective(preferences) if p.choice and target(p.choice) is not None]
+    used = usable(preferences)
     if len(used) < 2:
         raise ValueError(f"{len(used)} usable preferences; a reward can be fitted to two or more")
     pairs = _tensors(ensemble, used)
@@ -103,6 +103,11 @@ def fit(
         held_out_accuracy=preference_accuracy(logits, test.targets),
         held_out_calibration_error=expected_calibration_error(torch.sigmoid(logits), test.targets),
     )
+
+
+def usable(preferences: Sequence[Preference]) -> list[Preference]:
+    """Those of `preferences` that a reward can be fitted to: neither skipped, retracted nor superseded."""
+    return [p for p in effective(preferences) if p.choice and target(p.choice) is not None]
 
 
 def _held_out(preferences: Sequence[Preference], share: float) -> Tensor:

@@ -27,12 +27,12 @@ from prefrl.agents import (
 from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig
 from prefrl.errors import CheckpointError
-from prefrl.fit import FitMetrics, fit
+from prefrl.fit import FitMetrics, fit, usable
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir, versions
 from prefrl.segments import Episode, cut, stack
 from prefrl.store import StoreInfo
-from prefrl.types import Preference, effective
+from prefrl.types import Preference
 from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
 REWARD_FILE = "reward_model.safetensors"
@@ -71,6 +71,12 @@ class Learner:
         return StoreInfo(self.config.env_id, self.config.env_kwargs, self.obs_dim, self.action_dim, versions(), goal)
 
     @property
+    def time_limit(self) -> int | None:
+        """Steps after which the environment truncates its episodes, if that is known."""
+        spec = self.recorder.get_attr("spec", 0)[0]
+        return spec.max_episode_steps if spec else None
+
+    @property
     def num_timesteps(self) -> int:
         """Environment steps taken so far, exploration included."""
         return self.agent.num_timesteps
@@ -100,7 +106,7 @@ class Learner:
 
     def learn_reward(self, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> FitMetrics | None:
         """Fit the reward to all `preferences` and rescale it on the `recent` behaviour; None when they are too few."""
-        if sum(p.choice != "skip" for p in effective(preferences)) < 2:
+        if len(usable(preferences)) < 2:
             return None
         metrics = fit(self.ensemble, preferences, config=self.config.reward_model, generator=self._generator(FIT, span))
         segments = cut(recent, self.config.segment_length)

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    exists,
 )
 
 from prefrl.types import CHOICES, Preference, Query, Segment
@@ -114,6 +115,14 @@ claims = Table(
     Column("query_id", ForeignKey(queries.c.id), primary_key=True),
     Column("holder", ForeignKey(labellers.c.holder, ondelete="CASCADE"), nullable=False, index=True),
 )
+
+_later = preferences.alias("later")
+is_effective = preferences.c.choice.is_not(None) & ~exists().where(_later.c.supersedes == preferences.c.seq)
+"""Of a preference: it counts, neither superseded nor a retraction."""
+
+is_answered = exists().where(preferences.c.query_id == queries.c.id, is_effective)
+is_pending = queries.c.withdrawn_at.is_(None) & ~is_answered
+"""Of a query."""
 
 for _table in (preferences, repeats):
     for _verb in ("UPDATE", "DELETE"):

@@ -18,11 +18,6 @@ from prefrl.errors import StoreError
 from prefrl.schema import meta, queries, seal, segments, verify
 from prefrl.types import Choice, Preference, Query, Segment, target
 
-_later = schema.preferences.alias("later")
-_effective = schema.preferences.c.choice.is_not(None) & ~exists().where(_later.c.supersedes == schema.preferences.c.seq)
-_answered = exists().where(schema.preferences.c.query_id == queries.c.id, _effective)
-_unanswered = queries.c.withdrawn_at.is_(None) & ~_answered
-
 
 @dataclass(frozen=True)
 class StoreInfo:
@@ -165,7 +160,7 @@ class Store:
     def pending(self, limit: int | None = None) -> list[Query]:
         """The queries that nobody answered and nobody withdrew, oldest first, at most `limit` of them."""
         with self.transaction() as connection:
-            oldest = select(queries.c.id).where(_unanswered).order_by(queries.c.id).limit(limit)
+            oldest = select(queries.c.id).where(schema.is_pending).order_by(queries.c.id).limit(limit)
             found = _load_queries(connection, queries.c.id.in_(oldest))
             return [found[id] for id in sorted(found)]
 
@@ -186,7 +181,7 @@ class Store:
         claimed = exists().where(schema.claims.c.query_id == queries.c.id)
         chosen = true() if query_ids is None else queries.c.id.in_(query_ids)
         with self.transaction(writes=True) as connection:
-            rows = connection.execute(select(queries).where(chosen, _unanswered, ~claimed)).mappings().all()
+            rows = connection.execute(select(queries).where(chosen, schema.is_pending, ~claimed)).mappings().all()
             for row in rows:
                 verify(queries, row)
                 values = seal(queries, {**row, "withdrawn_at": time.time()})
@@ -205,7 +200,7 @@ class Store:
         """Record `answer` and give its `seq`; None, and nothing done, if its query has another one that counts."""
         with self.transaction(writes=True) as connection:
             sent = schema.preferences.c.submission_id == answer.submission_id
-            first = exists().where(schema.preferences.c.query_id == answer.query_id, _effective, ~sent)
+            first = exists().where(schema.preferences.c.query_id == answer.query_id, schema.is_effective, ~sent)
             return None if connection.scalar(select(first)) else self._add_answer(connection, answer)
 
     def _add_answer(self, connection: Connection, answer: Answer) -> int:
@@ -247,12 +242,17 @@ class Store:
     def num_preferences(self) -> int:
         """How many preferences count: neither superseded nor retractions. Skips and ties are among them."""
         with self.transaction() as connection:
-            return connection.scalar(select(func.count()).select_from(schema.preferences).where(_effective)) or 0
+            return (
+                connection.scalar(select(func.count()).select_from(schema.preferences).where(schema.is_effective)) or 0
+            )
 
     def num_queries(self) -> int:
         """How many queries were asked, those left out that were withdrawn before they were answered."""
         with self.transaction() as connection:
-            return connection.scalar(select(func.count()).where(queries.c.withdrawn_at.is_(None) | _answered)) or 0
+            return (
+                connection.scalar(select(func.count()).where(queries.c.withdrawn_at.is_(None) | schema.is_answered))
+                or 0
+            )
 
     def returns(self, limit: int) -> NDArray[np.float64]:
         """(K,) true returns of the last K <= `limit` segments, oldest first; the scale that an oracle judges by."""

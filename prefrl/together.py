@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from prefrl.config import TrainConfig
+from prefrl.label.display import require_display
 from prefrl.label.window import label
 from prefrl.train import create
 
@@ -13,6 +14,7 @@ def train_and_label(config: TrainConfig) -> int:
 
     Either may end first. When the window is closed, training goes on with the answers it has, and waits for more.
     """
+    require_display()
     run = create(config)
     trainer = subprocess.Popen([sys.executable, "-m", "prefrl", "resume", str(run.path)])
     try:

@@ -42,12 +42,13 @@ def resume(run_dir: Path | str) -> RunDir:
 
 def _loop(run: RunDir) -> RunDir:
     config = run.config
-    plan = Plan(config, try_env(config))
     with run.lock(), Store(run.store_url) as store, Progress(config, run) as progress:
         learner = Learner(config)
         learner.agent.set_logger(progress.logger)
         store.describe(learner.store_info())
+        plan = Plan(config, learner.time_limit)
         span, known = restore(learner, store, run)
+        progress.note(store, None)
         if span < 0:
             span = 0
             with progress.timing("explore"):

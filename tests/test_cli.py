@@ -170,3 +170,15 @@ def test_the_module_runs_as_a_program(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("prefrl: error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_window_without_a_display_is_refused_and_nothing_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    words = ["train", "CartPole-v1", "--teacher", "human", "--label", "--run-dir", str(tmp_path / "run")]
+    assert cli.main(words) == 2
+    assert "no display" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -27,11 +27,6 @@ def wait_for(true: Callable[[], object], seconds: float = 40.0) -> None:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/preferences.sqlite"
-
-
-@pytest.fixture
 def asked(url: str) -> list[int]:
     with Store(url) as store:
         store.describe(StoreInfo("CartPole-v1", {}, 4, 2, {}))

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -284,3 +285,11 @@ def test_spans_are_long_enough_for_whole_episodes() -> None:
     steps = np.diff([plan.steps_after(span) for span in range(plan.spans + 1)])
     assert plan.spans == 11
     assert steps.min() >= 500 * config.ppo.n_envs
+
+
+def test_a_resumed_run_goes_on_telling_its_labels(tmp_path: Path) -> None:
+    run = train(SMALL, tmp_path / "run")
+    told = run.metrics()[-1]["num_preferences"]
+    shutil.rmtree(max((run.path / "checkpoints").iterdir()))
+    resume(run.path)
+    assert run.metrics()[-1]["num_preferences"] == told == SMALL.labels

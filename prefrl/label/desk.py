@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from prefrl import schema
-from prefrl.schema import claims, labellers, meta, preferences, queries, repeats, seal, verify
+from prefrl.label.training import is_alive
+from prefrl.schema import claims, is_pending, labellers, meta, preferences, queries, repeats, seal, verify
 from prefrl.store import Answer, Store
 from prefrl.types import Choice
 
@@ -21,10 +21,6 @@ LEASE = 15.0
 
 BEAT = 4.0
 """Seconds between signs of life."""
-
-_later = preferences.alias("later")
-_counts = preferences.c.choice.is_not(None) & ~exists().where(_later.c.supersedes == preferences.c.seq)
-_open = queries.c.withdrawn_at.is_(None) & ~exists().where(preferences.c.query_id == queries.c.id, _counts)
 
 
 @dataclass(frozen=True)
@@ -72,8 +68,6 @@ class Desk:
         self.holder = f"{socket.gethostname()} {os.getpid()} {uuid4().hex}"
         self._beaten: float | None = None
         self._seen: dict[str, tuple[int, float]] = {}  # holder -> its beat, and when that was first seen
-        with store.transaction(writes=True) as connection:
-            schema.metadata.create_all(connection)  # a store may be older than these tables
 
     def claim(self, limit: int, first: Sequence[int] = ()) -> list[int]:
         """The ids of the open queries that are this labeller's, oldest first: those it held, `first`, and more.
@@ -83,9 +77,9 @@ class Desk:
         with self.store.transaction(writes=True) as connection:
             self._beat(connection)
             self._free_the_dead(connection)
-            closed = claims.c.query_id.not_in(select(queries.c.id).where(_open))
+            closed = claims.c.query_id.not_in(select(queries.c.id).where(is_pending))
             connection.execute(delete(claims).where(claims.c.holder == self.holder, closed))
-            free = select(queries.c.id).where(_open, queries.c.id.not_in(select(claims.c.query_id)))
+            free = select(queries.c.id).where(is_pending, queries.c.id.not_in(select(claims.c.query_id)))
             mine = select(claims.c.query_id).where(claims.c.holder == self.holder).order_by(claims.c.query_id)
             new = [*connection.scalars(free.where(queries.c.id.in_(first)))]
             room = limit - len(new) - len(connection.scalars(mine).all())
@@ -113,7 +107,7 @@ class Desk:
 
     def _is_dead(self, holder: str, beat: int) -> bool:
         host, pid, _ = holder.rsplit(" ", 2)
-        if host == socket.gethostname() and not _is_alive(int(pid)):
+        if host == socket.gethostname() and not is_alive(int(pid)):
             return True
         last, since = self._seen.get(holder, (None, 0.0))
         if last != beat:
@@ -166,13 +160,3 @@ class Desk:
 def _given(row: Any, is_repeat: bool) -> Given:
     sides = (is_repeat, row["swapped"] if is_repeat else False)
     return Given(row["seq"], row["query_id"], row["choice"], row["shown_at"], row["answered_at"], *sides)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

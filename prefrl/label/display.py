@@ -18,6 +18,12 @@ UNSEEN = ("dummy", "offscreen")
 _kept: list[Any] = []  # a callback that C holds must not be collected
 
 
+def require_display() -> None:
+    """Raise `UsageError` where there is no display, before anything is made that a window was wanted for."""
+    if not has_display() and "SDL_VIDEODRIVER" not in os.environ:
+        raise UsageError("there is no display to open a window on; work at a desktop, or connect with ssh -X")
+
+
 def open_display(on_lost: Callable[[], None]) -> pygame.Surface:
     """A resizable window; `on_lost` is called once if the X server goes, after which the process cannot go on.
 
@@ -27,8 +33,7 @@ def open_display(on_lost: Callable[[], None]) -> pygame.Surface:
     os.environ.setdefault("SDL_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR", "0")  # the desktop's effects stay on
     os.environ.setdefault("SDL_VIDEO_ALLOW_SCREENSAVER", "1")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    if not has_display() and "SDL_VIDEODRIVER" not in os.environ:
-        raise UsageError("there is no display to open a window on; work at a desktop, or connect with ssh -X")
+    require_display()
     try:
         pygame.display.init()  # not pygame.init: sound is not needed, and may hang where there is none
         if pygame.display.get_driver() in UNSEEN and "SDL_VIDEODRIVER" not in os.environ:

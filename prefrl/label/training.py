@@ -49,12 +49,9 @@ class TrainingWatch:
 
     def _is_running(self) -> bool:
         try:
-            os.kill(int((self._run.path / "lock").read_text()), 0)
-        except PermissionError:
-            return True
+            return is_alive(int((self._run.path / "lock").read_text()))
         except (OSError, ValueError):
             return False
-        return True
 
 
 def summarise(records: list[dict[str, Any]], steps: int, age: float, is_running: bool) -> Training:
@@ -67,6 +64,17 @@ def summarise(records: list[dict[str, Any]], steps: int, age: float, is_running:
     span = sum(float(value or 0.0) for key, value in (records[-1] if records else {}).items() if _is_work(key))
     left = None if not is_running or span <= 0 else max(1.0, span - max(0.0, age))
     return Training(steps, taken[-1] if taken else 0, agreements[-1] if agreements else None, is_running, left)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine has the number `pid`."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # somebody else's
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _is_work(key: str) -> bool:
