@@ -5,7 +5,9 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import tyro
 
 from prefrl.errors import UsageError
 
@@ -131,7 +133,7 @@ class OracleConfig:
 class TrainConfig:
     """Train an agent in a Gymnasium environment from preferences between pairs of clips."""
 
-    env_id: str
+    env_id: Annotated[str, tyro.conf.arg(metavar="ENV_ID")]
     """Gymnasium id of the environment, for example Hopper-v5."""
 
     env_kwargs: dict[str, bool | int | float | str] = field(default_factory=dict)

@@ -42,7 +42,7 @@ class RunDir:
         """
         if os.path.lexists(path):
             raise UsageError(f"{path} exists already; choose another --run-dir, or go on with: prefrl resume {path}")
-        saved = {"config": to_json(config), "versions": versions(), "git_commit": _git_commit()}
+        saved = {"config": to_json(config), "versions": versions(), "git_commit": git_commit()}
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         with storage(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +179,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """Commit of prefrl's own checkout, with "-dirty" if it was changed; None if it is installed without one."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
