@@ -33,7 +33,7 @@ APPENDING = threading.Lock()
 ARMS = {
     "true": ["--reward", "true"],
     "learned": [],
-    **{name: ["--selector", name] for name in ("uniform", "entropy", "kcentre", "disagreement-kcentre")},
+    **{name: ["--selector", name] for name in ("uniform", "entropy", "kcentre", "disagreement_kcentre")},
     "mistakes10": ["--oracle.mistake", "0.1"],
 }
 

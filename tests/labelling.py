@@ -1,16 +1,20 @@
-"""Real queries for labelling tests, and a display of their own. Import as `from labelling import record_queries`."""
+"""Real queries for labelling tests, a display of their own, and hands. Import as `from labelling import ...`."""
 
 import contextlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from sqlalchemy import select
 
+from prefrl import schema
 from prefrl.simstate import snapshot
+from prefrl.store import Store
 from prefrl.types import Query, Segment
 
 STEPS = 20
@@ -67,3 +71,35 @@ def xvfb(width: int = 1280, height: int = 720) -> Iterator[tuple[str, subprocess
     finally:
         server.kill()
         server.wait()
+
+
+class Person:
+    """Looks at the query in the window, as the store has it, and presses the key for the better clip."""
+
+    def __init__(self, store: Store, display: str) -> None:
+        self.store, self.env = store, {**os.environ, "DISPLAY": display}
+        self.acknowledged: dict[int, tuple[int | None, str | None]] = {}
+        """What was answered, by the number that the store gave it."""
+
+    def shown(self) -> Query | None:
+        """The query in the window: the first of those that it has claimed."""
+        with self.store.transaction() as connection:
+            claimed = set(connection.scalars(select(schema.claims.c.query_id)))
+        return min((q for q in self.store.pending() if q.id in claimed), key=lambda q: q.id or 0, default=None)
+
+    def answer(self) -> None:
+        """Answer one query, if the window shows any; press again where it asks whether one is sure."""
+        query, before = self.shown(), self.store.num_preferences()
+        if query is None:
+            time.sleep(0.1)
+            return
+        key = "Left" if query.left.true_return > query.right.true_return else "Right"
+        for _ in range(6):
+            subprocess.run(["xdotool", "key", key], env=self.env, check=True)
+            until = time.monotonic() + 0.5
+            while time.monotonic() < until:
+                if self.store.num_preferences() > before:
+                    last = self.store.preferences()[-1]
+                    self.acknowledged[last.seq] = last.query.id, last.choice
+                    return
+                time.sleep(0.02)

@@ -9,53 +9,19 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from labelling import xvfb
-from sqlalchemy import select
+from labelling import Person, xvfb
 
-from prefrl import schema
 from prefrl.errors import StoreError
 from prefrl.evaluate import evaluate
 from prefrl.run_dir import RunDir
 from prefrl.store import Store
-from prefrl.types import Query, effective
+from prefrl.types import effective
 
 PREFRL = [sys.executable, "-W", "ignore", "-m", "prefrl"]
 LABELS = 160
 TRAIN = ["Hopper-v5", "--teacher", "human", "--steps", "100000", "--labels", str(LABELS), "--slack", "8", "--seed", "5"]
 RANDOM_RETURN = 20.0
 """About what Hopper-v5 gives for random actions."""
-
-
-class Person:
-    """Looks at the query in the window, as the store has it, and presses the key for the better clip."""
-
-    def __init__(self, store: Store, display: str) -> None:
-        self.store, self.env = store, {**os.environ, "DISPLAY": display}
-        self.acknowledged: dict[int, tuple[int | None, str | None]] = {}
-        """What was answered, by the number that the store gave it."""
-
-    def shown(self) -> Query | None:
-        """The query in the window: the first of those that it has claimed."""
-        with self.store.transaction() as connection:
-            claimed = set(connection.scalars(select(schema.claims.c.query_id)))
-        return min((q for q in self.store.pending() if q.id in claimed), key=lambda q: q.id or 0, default=None)
-
-    def answer(self) -> None:
-        """Answer one query, if the window shows any; press again where it asks whether one is sure."""
-        query, before = self.shown(), self.store.num_preferences()
-        if query is None:
-            time.sleep(0.1)
-            return
-        key = "Left" if query.left.true_return > query.right.true_return else "Right"
-        for _ in range(6):
-            subprocess.run(["xdotool", "key", key], env=self.env, check=True)
-            until = time.monotonic() + 0.5
-            while time.monotonic() < until:
-                if self.store.num_preferences() > before:
-                    last = self.store.preferences()[-1]
-                    self.acknowledged[last.seq] = last.query.id, last.choice
-                    return
-                time.sleep(0.02)
 
 
 @pytest.fixture

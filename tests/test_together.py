@@ -1,0 +1,52 @@
+"""Train and label in one command: the window in the main process, real keys, a real trainer beside it."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from labelling import Person, xvfb
+
+from prefrl.run_dir import RunDir
+from prefrl.store import Store
+from prefrl.types import effective
+
+TRAIN = [sys.executable, "-m", "prefrl", "train", "CartPole-v1", "--teacher", "human", "--label", "--steps", "6000"]
+OPTIONS = ["--labels", "12", "--slack", "2", "--spans", "3", "--explore-steps", "600", "--segment-length", "20"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leave_early", [False, True])
+def test_one_command_trains_and_labels(tmp_path: Path, leave_early: bool) -> None:
+    run_dir = tmp_path / "run"
+    with xvfb() as (display, _):
+        env = {**os.environ, "DISPLAY": display}
+        command = [*TRAIN, *OPTIONS, "--run-dir", str(run_dir)]
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+            while not (run_dir / "preferences.sqlite").exists():
+                assert program.poll() is None, program.communicate()
+                time.sleep(0.1)
+            with Store(RunDir(run_dir).store_url) as store:
+                person = Person(store, display)
+                while len(person.acknowledged) < (4 if leave_early else 10):
+                    assert program.poll() is None, program.communicate()
+                    person.answer()
+                if leave_early:
+                    program.terminate()
+                else:
+                    while program.poll() is None:  # it trains to its end, and the person leaves
+                        subprocess.run(["xdotool", "key", "Escape"], env=env, check=True)
+                        time.sleep(0.5)
+                out, err = program.communicate()
+                kept = {p.seq: (p.query.id, p.choice) for p in effective(store.preferences())}
+    assert person.acknowledged.items() <= kept.items()
+    assert "Traceback" not in err
+    if leave_early:
+        assert program.returncode == 143
+        assert RunDir(run_dir).open(run_dir)  # neither of the two is at work on it any more
+    else:
+        assert program.returncode == 0
+        assert out.startswith(f"{len(kept)} labels in ")
+        assert RunDir(run_dir).metrics()[-1]["num_timesteps"] >= 6000
