@@ -76,7 +76,7 @@ class Renderer:
 
     def _restored(self, states: NDArray[np.float64]) -> Iterator[Frame]:
         for step, state in enumerate(states):
-            if step == 0 or not np.array_equal(state, states[step - 1], equal_nan=True):
+            if step == 0 or state.tobytes() != states[step - 1].tobytes():  # ALE's are bytes: some are NaNs as numbers
                 restore(self._env, state)
                 frame = self._draw()
             yield frame

@@ -12,6 +12,7 @@ import numpy as np
 import prefrl_envs  # noqa: F401  # registers prefrl's own environments
 from numpy.typing import NDArray
 
+from prefrl.atari import is_ale, restore_ale, snapshot_ale
 from prefrl.errors import EnvError
 
 State = NDArray[np.float64]
@@ -58,10 +59,11 @@ def _log_warning(message: str) -> None:
 
 
 def snapshotter(env: Env) -> Callable[[], State] | None:
-    """A function that takes snapshots of `env` at a few microseconds each; None if `env` has to be replayed instead.
+    """A function that takes snapshots of `env`; None if `env` has to be replayed instead.
 
     Environments that keep MuJoCo's `model` and `data`, Gymnasium's classic control, and environments with a method
-    `get_sim_state()`, giving a new float64 array (state_dim,), and its inverse `set_sim_state(state)`, can be snapshot.
+    `get_sim_state()`, giving a new float64 array (state_dim,), and its inverse `set_sim_state(state)`, can be snapshot
+    at a few microseconds and some hundred bytes each; Atari games at 0.2 ms and 14 KB.
     """
     simulator: Any = env.unwrapped
     if _has_own_state(simulator):
@@ -79,6 +81,8 @@ def snapshotter(env: Env) -> Callable[[], State] | None:
             return state
 
         return snapshot_mujoco
+    if is_ale(simulator):
+        return lambda: snapshot_ale(simulator.ale)
     if _is_classic_control(simulator):
         return lambda: _classic_state(simulator)
     return None
@@ -96,7 +100,7 @@ def restore(env: Env, state: State) -> None:
     After `step`, MuJoCo's body positions lag one integrator step behind its state; here they are brought up to date.
 
     Raises:
-        EnvError: `env` cannot be restored, or `state` has another size than its states.
+        EnvError: `env` cannot be restored, or `state` is none of its states.
     """
     current = snapshot(env)
     name = env.spec.id if env.spec else type(env.unwrapped).__name__
@@ -115,6 +119,11 @@ def restore(env: Env, state: State) -> None:
 
         mujoco.mj_setState(simulator.model, simulator.data, state, _mujoco_spec())
         mujoco.mj_forward(simulator.model, simulator.data)
+    elif is_ale(simulator):
+        try:
+            restore_ale(simulator, state)
+        except ValueError as error:
+            raise EnvError(f"{name} cannot be restored: {error}; use the kwargs it was recorded with") from error
     elif hasattr(simulator, "last_u"):
         simulator.state, simulator.last_u = state[:-1].copy(), None if np.isnan(state[-1]) else state[-1]
     else:
