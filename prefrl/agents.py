@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
 from prefrl.config import PPOConfig, TrainConfig
 from prefrl.errors import CheckpointError, EnvError
+from prefrl.film import RecordFrames
 from prefrl.simstate import RecordSimState, set_up_mujoco
 
 SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
@@ -130,6 +131,9 @@ def make_venv(config: TrainConfig, n_envs: int | None = None) -> VecEnv:
     """`n_envs` environments (as many as the configuration asks if None), stepped in this process."""
 
     def make() -> gym.Env[Any, Any]:
+        if config.record_frames:  # then nobody needs states, or seeds to replay from
+            env = make_env(config.env_id, config.env_kwargs, render_mode="rgb_array")
+            return RecordFrames(Guarded(env), config.env_kwargs)
         return RecordSimState(Guarded(make_env(config.env_id, config.env_kwargs)))
 
     makers: list[Callable[[], gym.Env[Any, Any]]] = [make] * (n_envs or config.ppo.n_envs)

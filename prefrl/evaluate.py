@@ -132,7 +132,8 @@ def evaluate(
     config, checkpoint = run.config, run.latest_checkpoint()
     if checkpoint is None:
         raise CheckpointError(f"{run_dir} has no checkpoint yet; go on with: prefrl resume {run_dir}")
-    played = play(config, checkpoint, episodes, seed)
+    filmed = replace(config, record_frames=config.record_frames and video is not None)
+    played = play(filmed, checkpoint, episodes, seed)
     if video is not None:
         save_video(config, played[0], Path(video))
     returns = np.array([e.true_return for e in played])
@@ -225,7 +226,7 @@ def spearman(x: NDArray[Any], y: NDArray[Any]) -> float:
 
 
 def save_video(config: TrainConfig, episode: Episode, path: Path) -> None:
-    """Write an mp4 of a whole episode, rendered again from its simulator states."""
+    """Write an mp4 of a whole episode, from recorded frames or rendered again."""
     whole = cut([episode], len(episode.actions))
     if not whole:
         raise EnvError(f"{config.env_id} gave numbers that are not finite, so that its episode cannot be filmed")

@@ -5,7 +5,7 @@ import math
 import struct
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from sqlalchemy import (
     exists,
 )
 
-from prefrl.types import CHOICES, Preference, Query, Segment
+from prefrl.types import CHOICES, Film, Preference, Query, Segment
 
 SCHEMA_VERSION = 1
 metadata = MetaData()
@@ -53,6 +53,15 @@ segments = Table(
     Column("replay_actions", LargeBinary),
     Column("start", BigInteger, nullable=False),
     Column("true_return", Float, nullable=False),  # a copy, so that the oracle's scale needs no decoding
+    Column("crc", BigInteger, nullable=False),
+)
+
+films = Table(  # apart, so that the trainer, which needs no pictures, reads none; older stores lack it
+    "films",
+    metadata,
+    Column("segment_id", ForeignKey(segments.c.id), primary_key=True),
+    Column("fps", Float, nullable=False),
+    Column("jpegs", LargeBinary, nullable=False),  # as `join` writes them
     Column("crc", BigInteger, nullable=False),
 )
 
@@ -201,15 +210,15 @@ def segment_row(segment: Segment) -> dict[str, Any]:
     return seal(segments, {**values, "start": int(segment.start), "true_return": segment.true_return})
 
 
-def row_segment(row: Mapping[Any, Any]) -> Segment:
-    """The segment of a row.
+def row_segment(row: Mapping[Any, Any], film: Film | None = None) -> Segment:
+    """The segment of a row, with what belongs to it of another.
 
     Raises:
         ValueError: the row is damaged.
     """
     verify(segments, row)
     arrays = {field: None if row[field] is None else decode(row[field], kind) for field, kind in _ARRAYS.items()}
-    return Segment(**arrays, reset_seed=row["reset_seed"], start=row["start"])  # type: ignore[arg-type]
+    return Segment(**arrays, reset_seed=row["reset_seed"], start=row["start"], film=film)  # type: ignore[arg-type]
 
 
 _ARRAYS: dict[str, type[np.generic]] = {
@@ -220,6 +229,47 @@ _ARRAYS: dict[str, type[np.generic]] = {
     "sim_states": np.float64,
     "replay_actions": np.float32,
 }
+
+
+def film_row(segment_id: int, film: Film) -> dict[str, Any]:
+    """The sealed row that `row_film` reads back."""
+    return seal(films, {"segment_id": segment_id, "fps": float(film.fps), "jpegs": join(film.jpegs)})
+
+
+def row_film(row: Mapping[Any, Any]) -> Film:
+    """The pictures of a row.
+
+    Raises:
+        ValueError: the row is damaged.
+    """
+    verify(films, row)
+    return Film(split(row["jpegs"]), row["fps"])
+
+
+def join(pictures: Sequence[bytes]) -> bytes:
+    """`pictures` as bytes: the length of each (4 bytes, little-endian), 0 if it equals the one before, and itself."""
+    parts = []
+    for before, picture in zip((b"", *pictures), pictures, strict=False):
+        new = b"" if picture == before else picture
+        parts += [struct.pack("<I", len(new)), new]
+    return b"".join(parts)
+
+
+def split(data: bytes) -> tuple[bytes, ...]:
+    """The pictures that `join` wrote.
+
+    Raises:
+        ValueError: `data` are none.
+    """
+    pictures: list[bytes] = []
+    at = 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "little")
+        new, at = data[at + 4 : at + 4 + length], at + 4 + length
+        if at > len(data) or not (length or pictures):
+            raise ValueError("pictures cannot be decoded")
+        pictures.append(new or pictures[-1])
+    return tuple(pictures)
 
 
 def query_row(query: Query, left_id: int, right_id: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prefrl.types import Segment
+from prefrl.types import Film, Segment
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,12 @@ class Episode:
 
     reset_seed: int | None = None
     """Seed of the reset the episode began with, if known."""
+
+    jpegs: Sequence[bytes | None] | None = None
+    """n + 1 pictures as JPEG, None for those that memory had no room for; or None where none were recorded."""
+
+    fps: float = 30.0
+    """Pictures per second in real time."""
 
     env_index: int = 0
     """Which of the parallel environments it ran in."""
@@ -83,7 +89,17 @@ def _segment(episode: Episode, start: int, length: int) -> Segment:
         reset_seed=episode.reset_seed,
         replay_actions=replay,
         start=start,
+        film=_film(episode, start, stop, length),
     )
+
+
+def _film(episode: Episode, start: int, stop: int, length: int) -> Film | None:
+    """Of a segment; None if a picture of it is missing."""
+    if episode.jpegs is None:
+        return None
+    shown = [jpeg for jpeg in episode.jpegs[start : stop + 1] if jpeg is not None]
+    missing = stop + 1 - start - len(shown)
+    return None if missing else Film((*shown, *shown[-1:] * (length - (stop - start))), episode.fps)
 
 
 def _padded(rows: NDArray[Any], length: int, repeat_last: bool = False) -> NDArray[Any]:

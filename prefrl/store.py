@@ -11,12 +11,12 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, true, update
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, exists, func, insert, inspect, select, true, update
 
 from prefrl import database, schema
 from prefrl.errors import StoreError
 from prefrl.schema import meta, queries, seal, segments, verify
-from prefrl.types import Choice, Preference, Query, Segment, target
+from prefrl.types import Choice, Film, Preference, Query, Segment, target
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,10 @@ class Store:
         with self.transaction(writes=True) as connection:
             returning = insert(segments).returning(segments.c.id, sort_by_parameter_order=True)
             ids = dict(zip(unique, connection.scalars(returning, rows), strict=True))
+            films = [schema.film_row(ids[key], s.film) for key, s in unique.items() if s.film is not None]
+            if films:
+                schema.films.create(connection, checkfirst=True)  # older stores lack it
+                connection.execute(insert(schema.films), films)
             rows = [schema.query_row(query, ids[id(query.left)], ids[id(query.right)]) for query in asked]
             asking = insert(queries).returning(queries.c.id, sort_by_parameter_order=True)
             return list(connection.scalars(asking, rows))
@@ -165,13 +169,13 @@ class Store:
             return [found[id] for id in sorted(found)]
 
     def query(self, query_id: int) -> Query:
-        """The query of that id, whatever became of it.
+        """The query of that id, whatever became of it; the only way to get recorded pictures, which are large.
 
         Raises:
             StoreError: there is none.
         """
         with self.transaction() as connection:
-            found = _load_queries(connection, queries.c.id == query_id)
+            found = _load_queries(connection, queries.c.id == query_id, with_films=True)
         if not found:
             raise StoreError(f"{database.name(self._engine)} has no query {query_id}; ask for one that it holds")
         return found[query_id]
@@ -270,12 +274,13 @@ def _load_info(connection: Connection) -> StoreInfo | None:
     return StoreInfo(**values) if values else None
 
 
-def _load_queries(connection: Connection, condition: ColumnElement[bool]) -> dict[int, Query]:
+def _load_queries(connection: Connection, condition: ColumnElement[bool], with_films: bool = False) -> dict[int, Query]:
     """id -> query; each segment is decoded once."""
     rows = connection.execute(select(queries).where(condition)).mappings().all()
     ids = select(queries.c.left_id).where(condition).union(select(queries.c.right_id).where(condition))
+    films = _load_films(connection, ids) if with_films else {}
     found = connection.execute(select(segments).where(segments.c.id.in_(ids))).mappings()
-    sides = {row["id"]: schema.row_segment(row) for row in found}
+    sides = {row["id"]: schema.row_segment(row, films.get(row["id"])) for row in found}
     asked = {}
     for row in rows:
         verify(queries, row)
@@ -284,3 +289,11 @@ def _load_queries(connection: Connection, condition: ColumnElement[bool]) -> dic
         left, right = sides[row["left_id"]], sides[row["right_id"]]
         asked[row["id"]] = Query(left, right, row["num_timesteps"], row["swapped"], row["id"])
     return asked
+
+
+def _load_films(connection: Connection, ids: CompoundSelect[Any]) -> dict[int, Film]:
+    """Segment id -> film."""
+    if not inspect(connection).has_table(schema.films.name):
+        return {}
+    rows = connection.execute(select(schema.films).where(schema.films.c.segment_id.in_(ids))).mappings()
+    return {row["segment_id"]: schema.row_film(row) for row in rows}

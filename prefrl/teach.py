@@ -3,6 +3,7 @@
 import numpy as np
 
 from prefrl.agents import ANSWER, ASK, derive_seed
+from prefrl.errors import UsageError
 from prefrl.learner import Learner
 from prefrl.plan import Plan
 from prefrl.progress import Progress
@@ -10,7 +11,7 @@ from prefrl.queries import select
 from prefrl.segments import Episode, cut
 from prefrl.store import Store
 from prefrl.teachers import Oracle, answer_pending, wait_for_answers
-from prefrl.types import Preference
+from prefrl.types import Preference, Segment
 
 
 def teach(
@@ -51,6 +52,20 @@ def ask(learner: Learner, store: Store, labels: int, span: int, episodes: list[E
         predict = learner.ensemble.returns if span else None  # before the first fit all pairs are alike
         rng = np.random.default_rng(derive_seed(config.seed, ASK, span))
         segments = cut(episodes, config.segment_length)
+        if config.record_frames:
+            segments = filmed(segments)
         store.add_queries(
             select(config.selector, segments, missing, config.candidates, predict, learner.num_timesteps, rng)
         )
+
+
+def filmed(segments: list[Segment]) -> list[Segment]:
+    """Those of `segments` whose pictures memory had room for: the latest.
+
+    Raises:
+        UsageError: it had room for none.
+    """
+    kept = [segment for segment in segments if segment.film is not None]
+    if segments and not kept:
+        raise UsageError("memory holds the pictures of no whole clip; lower --ppo.n-envs or --segment-length")
+    return kept

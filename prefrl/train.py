@@ -30,7 +30,7 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     path = Path(run_dir or config.run_dir or f"runs/{config.env_id.replace('/', '-')}-{config.seed}")
     config = dataclasses.replace(config, run_dir=path)
     Plan(config, try_env(config))  # refuses an environment that cannot be used, and a budget that cannot be met
-    if config.teacher == "human":
+    if config.teacher == "human" or config.record_frames:
         Renderer(config.env_id, config.env_kwargs).close()  # or shown
     return RunDir.create(path, config)
 

@@ -1,5 +1,6 @@
 """The data of preference learning: segments, queries over pairs of them, preferences between the two."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -24,6 +25,23 @@ def target(choice: Choice) -> float | None:
     if choice not in _TARGETS:
         raise ValueError(f"unknown choice {choice!r}; valid choices are {', '.join(CHOICES)}")
     return _TARGETS[choice]
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """What was seen while a segment happened, kept where it cannot be drawn again."""
+
+    jpegs: tuple[bytes, ...]
+    """T + 1 pictures, one for each state of the segment, as JPEG; the last real one is repeated."""
+
+    fps: float
+    """Pictures per second in real time, > 0."""
+
+    def __post_init__(self) -> None:
+        if not all(self.jpegs):
+            raise ValueError("Film.jpegs holds an empty picture")
+        if not 0 < self.fps < math.inf:
+            raise ValueError(f"Film.fps is {self.fps}, want a number above 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +79,9 @@ class Segment:
     start: int = 0
     """Number of steps of the episode before the segment, >= 0."""
 
+    film: Film | None = None
+    """Recorded pictures, which are shown instead of drawing; None where none were recorded, or none were loaded."""
+
     def __post_init__(self) -> None:
         steps = len(self.actions)
         expected = {
@@ -78,6 +99,8 @@ class Segment:
             raise ValueError("Segment.actions is empty, want at least one step")
         if self.sim_states is not None and len(self.sim_states) != steps + 1:
             raise ValueError(f"Segment.sim_states has {len(self.sim_states)} rows, want {steps + 1}")
+        if self.film is not None and len(self.film.jpegs) != steps + 1:
+            raise ValueError(f"Segment.film has {len(self.film.jpegs)} pictures, want {steps + 1}")
         if self.start < 0:
             raise ValueError(f"Segment.start is {self.start}, want >= 0")
 

@@ -3,7 +3,7 @@
 Axes: L recorded steps, N environments.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from prefrl.camera import rate
 from prefrl.errors import EnvError
+from prefrl.film import Reel, Shot
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import Episode
 
@@ -41,8 +43,15 @@ def terminations(dones: NDArray[np.bool_], infos: list[dict[str, Any]]) -> NDArr
     return terminated
 
 
+class Sight(NamedTuple):
+    """What a clip of one state needs: the simulator's state, or a picture, or neither."""
+
+    sim_state: NDArray[np.float64] | None
+    shot: Shot | None
+
+
 class RecordingVecEnv(VecEnvWrapper):
-    """Keeps what passes through: raw observations, executed actions, true rewards and simulator states.
+    """Keeps what passes through: raw observations, executed actions, true rewards, simulator states or pictures.
 
     The recording holds copies, for environments that hand out the same buffer each step. Numbers that are not finite
     are recorded as they are, so that their segments are left out, but passed on as 0, so that they reach no normaliser;
@@ -58,15 +67,16 @@ class RecordingVecEnv(VecEnvWrapper):
         self._obs: list[NDArray[np.float32]] = []  # L + 1 of (N, obs_dim), before each step and after the last
         self._actions: list[NDArray[np.float32]] = []  # L of (N, action_dim)
         self._rewards: list[NDArray[np.float32]] = []  # L of (N,)
-        self._states: list[list[NDArray[np.float64] | None]] = []  # L + 1 of N
-        self._ends: list[list[tuple[int, bool, NDArray[np.float32], NDArray[np.float64] | None]]]
-        self._ends = [[] for _ in range(self.num_envs)]  # (step, terminated, last observation, last state)
+        self._reel = Reel()
+        self._sights: list[list[Sight]] = []  # L + 1 of N
+        self._ends: list[list[tuple[int, bool, NDArray[np.float32], Sight]]]
+        self._ends = [[] for _ in range(self.num_envs)]  # (step, terminated, last observation, last sight)
         self._episode_seeds: list[list[int | None]] = [[] for _ in range(self.num_envs)]  # of each episode's reset
 
     def reset(self) -> VecEnvObs:
         obs = self.venv.reset()
         self._clear()
-        self._keep_state(obs, [info.get("sim_state") for info in self._reset_infos()])
+        self._keep(obs, [self._sight(info) for info in self._reset_infos()])
         for seeds, info in zip(self._episode_seeds, self._reset_infos(), strict=True):
             seeds.append(info.get("reset_seed"))
         return _finite(obs)
@@ -77,27 +87,30 @@ class RecordingVecEnv(VecEnvWrapper):
 
     def step_wait(self) -> VecEnvStepReturn:
         obs, rewards, dones, infos = self.venv.step_wait()
-        states = [info.get("sim_state") for info in infos]
+        sights = [self._sight(info) for info in infos]
         terminated = terminations(dones, infos)
         for i in np.flatnonzero(dones):
             last_obs = np.array(infos[i]["terminal_observation"], dtype=np.float32)
-            self._ends[i].append((len(self._actions), bool(terminated[i]), last_obs, states[i]))
+            self._ends[i].append((len(self._actions), bool(terminated[i]), last_obs, sights[i]))
             infos[i]["terminal_observation"] = _finite(infos[i]["terminal_observation"])
             reset_info = self._reset_infos()[i]
-            states[i] = reset_info.get("sim_state")
+            sights[i] = self._sight(reset_info)
             self._episode_seeds[i].append(reset_info.get("reset_seed"))
         self._rewards.append(np.array(rewards, dtype=np.float32))
-        self._keep_state(obs, states)
+        self._keep(obs, sights)
         self._count_bad(obs, rewards)
         return _finite(obs), _finite(rewards), dones, infos
 
     def _reset_infos(self) -> list[dict[str, Any]]:
         return self.unwrapped.reset_infos  # a wrapper's own list stays empty
 
-    def _keep_state(self, obs: VecEnvObs, states: list[NDArray[np.float64] | None]) -> None:
+    def _sight(self, info: dict[str, Any]) -> Sight:
+        return Sight(info.get("sim_state"), self._reel.keep(info.get("jpeg_frame")))
+
+    def _keep(self, obs: VecEnvObs, sights: list[Sight]) -> None:
         assert isinstance(obs, np.ndarray)
         self._obs.append(np.array(obs, dtype=np.float32))
-        self._states.append(states)
+        self._sights.append(sights)
 
     def _count_bad(self, obs: VecEnvObs, rewards: NDArray[Any]) -> None:
         if np.isfinite(np.sum(obs)) and np.isfinite(np.sum(rewards)):  # type: ignore[arg-type]
@@ -124,13 +137,14 @@ class RecordingVecEnv(VecEnvWrapper):
         self, env: int, obs: NDArray[np.float32], actions: NDArray[np.float32], rewards: NDArray[np.float32]
     ) -> list[Episode]:
         episodes, start = [], 0
-        still_running = (len(actions), None, obs[-1], self._states[-1][env])
-        for (stop, terminated, last_obs, last_state), seed in zip(
+        still_running = (len(actions), None, obs[-1], self._sights[-1][env])
+        for (stop, terminated, last_obs, last_sight), seed in zip(
             [*self._ends[env], still_running], self._episode_seeds[env], strict=True
         ):
             if stop == start:  # a reset was the last thing recorded
                 continue
-            states = [*(row[env] for row in self._states[start:stop]), last_state]
+            sights = [*(row[env] for row in self._sights[start:stop]), last_sight]
+            jpegs = _jpegs(sights)
             episodes.append(
                 Episode(
                     obs=np.concatenate((obs[start:stop], last_obs[None])),
@@ -138,13 +152,25 @@ class RecordingVecEnv(VecEnvWrapper):
                     true_rewards=rewards[start:stop].copy(),
                     terminated=terminated is True,
                     truncated=terminated is False,
-                    sim_states=None if any(s is None for s in states) else np.stack(states),  # type: ignore[arg-type]
+                    sim_states=_states(sights),
                     reset_seed=seed,
+                    jpegs=jpegs,
+                    fps=30.0 if jpegs is None else rate(self.get_attr("metadata", env)[0]),
                     env_index=env,
                 )
             )
             start = stop
         return episodes
+
+
+def _states(sights: list[Sight]) -> NDArray[np.float64] | None:
+    states = [sight.sim_state for sight in sights if sight.sim_state is not None]
+    return np.stack(states) if len(states) == len(sights) else None
+
+
+def _jpegs(sights: list[Sight]) -> list[bytes | None] | None:
+    recorded = any(sight.shot is not None for sight in sights)
+    return [sight.shot.jpeg if sight.shot else None for sight in sights] if recorded else None
 
 
 def _finite(values: Any) -> NDArray[Any]:

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 import subprocess
@@ -12,11 +13,12 @@ import pytest
 from labelling import record_queries
 
 from prefrl.clips import Renderer
+from prefrl.film import compress
 from prefrl.label import clip_cache
 from prefrl.label.clip_cache import ClipCache
 from prefrl.simstate import restore
 from prefrl.store import Store, StoreInfo
-from prefrl.types import Query
+from prefrl.types import Film, Query
 
 
 def wait_for(true: Callable[[], object], seconds: float = 40.0) -> None:
@@ -110,6 +112,26 @@ def test_an_environment_that_is_missing_is_told_for_every_clip(url: str) -> None
         cache.want(ids)
         wait_for(lambda: all(cache.error(id) for id in ids))
         assert all("Missing" in str(cache.error(id)) for id in ids)
+    finally:
+        cache.close()
+
+
+def test_films_are_shown_and_their_environment_is_left_alone(url: str) -> None:
+    pictures = [np.full((8, 8, 3), 12 * step, np.uint8) for step in range(21)]
+    film = Film(tuple(map(compress, pictures)), 12.5)
+    query = record_queries(1)[0]
+    query = Query(*(dataclasses.replace(s, film=film) for s in (query.left, query.right)))
+    with Store(url) as store:
+        store.describe(StoreInfo("Missing-v0", {}, 4, 2, {}))  # a robot that stands elsewhere, say
+        [query_id] = store.add_queries([query])
+    cache = ClipCache(url)
+    try:
+        cache.want([query_id])
+        wait_for(lambda: is_drawn(cache, query_id) or cache.error(query_id))
+        pair = cache.get(query_id)
+        assert (pair.length, pair.fps) == (21, 12.5)
+        for frames in pair.frames:
+            np.testing.assert_allclose(np.stack(frames).astype(int), np.stack(pictures), atol=3)
     finally:
         cache.close()
 

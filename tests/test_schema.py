@@ -7,7 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from prefrl.schema import decode, encode, row_segment, seal, segment_row, segments, verify
+from prefrl.schema import (
+    decode,
+    encode,
+    film_row,
+    join,
+    row_film,
+    row_segment,
+    seal,
+    segment_row,
+    segments,
+    split,
+    verify,
+)
+from prefrl.types import Film
 
 KINDS = [np.float32, np.float64, np.bool_]
 
@@ -72,6 +85,39 @@ def test_segment_row_notices_every_changed_value():
         for other in (changed, None):
             with pytest.raises(ValueError, match="checksum"):
                 row_segment({**row, name: other})
+
+
+def test_bytes_of_pictures_by_hand():
+    data = b"\x02\0\0\0ab" + b"\0\0\0\0" * 2 + b"\x01\0\0\0c" + b"\x02\0\0\0ab"
+    assert join((b"ab", b"ab", b"ab", b"c", b"ab")) == data
+    assert split(data) == (b"ab", b"ab", b"ab", b"c", b"ab")
+
+
+@given(st.lists(st.binary(min_size=1, max_size=3) | st.just(b"x"), max_size=9).map(tuple))
+def test_round_trip_of_pictures(pictures):
+    assert split(join(pictures)) == pictures
+
+
+@given(st.binary(max_size=64))
+def test_splitting_anything_gives_whole_pictures_or_value_error(data):
+    with contextlib.suppress(ValueError):
+        assert all(split(data))
+
+
+def test_pictures_that_are_cut_short_are_refused():
+    data = join((b"abc", b"abc", b"d"))
+    for cut in (data[:-1], data[:3], data[:6], data[4:], data + b"\1\0"):
+        with pytest.raises(ValueError, match="pictures cannot be decoded"):
+            split(cut)
+
+
+def test_film_row_notices_every_changed_value():
+    row = film_row(7, Film((b"abc", b"d"), 30))
+    assert row_film(row).jpegs == (b"abc", b"d")
+    for name, value in row.items():
+        changed = value[:-1] + bytes([value[-1] ^ 1]) if isinstance(value, bytes) else value + 1
+        with pytest.raises(ValueError, match="checksum"):
+            row_film({**row, name: changed})
 
 
 def test_checksum_tells_columns_apart():

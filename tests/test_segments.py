@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -117,6 +119,21 @@ def test_the_last_simulator_state_is_repeated() -> None:
     assert segment.sim_states.tolist() == [[1, 1, 1], [2, 2, 2], [3, 3, 3], [3, 3, 3], [3, 3, 3]]
     assert segment.sim_states.dtype == np.float64
     assert segment.replay_actions is None  # states are enough
+
+
+def test_a_film_is_cut_with_the_episode_and_its_last_picture_repeated() -> None:
+    made = dataclasses.replace(episode(5, "terminates"), jpegs=[b"a", b"b", b"c", b"d", b"e", b"f"], fps=12.5)
+    first, second = cut([made], length=3)
+    assert first.film is not None
+    assert second.film is not None
+    assert (first.film.jpegs, first.film.fps) == ((b"a", b"b", b"c", b"d"), 12.5)
+    assert second.film.jpegs == (b"d", b"e", b"f", b"f")
+
+
+def test_a_segment_of_which_pictures_were_forgotten_has_no_film() -> None:
+    made = dataclasses.replace(episode(7), jpegs=[None, b"b", b"c", b"d", b"e", b"f", b"g", b"h"])
+    assert [s.film is not None for s in cut([made], length=2)] == [False, True, True]
+    assert [s.film for s in cut([episode(4)], length=2)] == [None, None]
 
 
 def test_without_states_the_actions_since_the_reset_are_kept() -> None:

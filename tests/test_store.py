@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 import sqlite3
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from prefrl import database
 from prefrl.errors import PrefrlError, StorageError, StoreError, UsageError
 from prefrl.store import Answer, Store, StoreInfo
-from prefrl.types import Preference, Segment, effective
+from prefrl.types import Film, Preference, Segment, effective
 
 INFO = StoreInfo("Hopper-v5", {"healthy_reward": 2.0, "xml": "a.xml"}, 3, 2, {"numpy": "2.0"}, "hop forward")
 ARRAYS = ("obs", "actions", "absorbing", "true_rewards", "sim_states", "replay_actions")
@@ -70,6 +71,39 @@ def test_stored_segments_keep_their_values_when_the_buffers_are_used_again(store
     store.add_queries([query])
     query.left.obs[:] = 9
     np.testing.assert_array_equal(store.pending()[0].left.obs, before)
+
+
+def test_films_come_back_by_the_query_alone(store, rng):
+    film = Film((b"a" * 9, b"b", b"b"), 12.5)
+    filmed = dataclasses.replace(make_segment(rng, steps=2), film=film)
+    [query_id] = store.add_queries([make_query(rng, 2, left=filmed)])
+    query = store.query(query_id)
+    assert (query.left.film.jpegs, query.left.film.fps, query.right.film) == (film.jpegs, 12.5, None)
+    store.add_answers([Answer(query_id, "left")])
+    assert store.preferences()[0].query.left.film is None  # the trainer keeps all of these in memory
+
+
+def test_a_store_from_before_there_were_films(store, path, rng):
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE films")
+    connection.close()
+    filmed = dataclasses.replace(make_segment(rng, steps=2), film=Film((b"a", b"b", b"c"), 30.0))
+    with Store(f"sqlite:///{path}") as old:
+        [query_id] = old.add_queries([make_query(rng, 2)])
+        assert old.query(query_id).left.film is None
+        [query_id] = old.add_queries([make_query(rng, 2, right=filmed)])
+        assert old.query(query_id).right.film.jpegs == (b"a", b"b", b"c")
+
+
+@pytest.mark.fault
+def test_a_damaged_film_is_refused(store, path, rng):
+    filmed = dataclasses.replace(make_segment(rng, steps=2), film=Film((b"a", b"b", b"c"), 30.0))
+    [query_id] = store.add_queries([make_query(rng, 2, left=filmed)])
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE films SET fps = 60.0")
+    connection.close()
+    with pytest.raises(StoreError, match="a row of films does not match its checksum"):
+        store.query(query_id)
 
 
 def test_negative_zero_rewards(store, rng):

@@ -1,11 +1,12 @@
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 from builders import make_query, make_segment
 
-from prefrl.types import CHOICES, Preference, Query, Segment, target
+from prefrl.types import CHOICES, Film, Preference, Query, Segment, target
 
 
 def segment(**changes: Any) -> Segment:
@@ -67,6 +68,17 @@ def test_what_belongs_to_states_has_a_row_for_each() -> None:
         segment(sim_states=np.zeros((4, 7)))
     with pytest.raises(ValueError, match=r"^Segment\.start is -1"):
         segment(start=-1)
+
+
+def test_a_film_has_a_picture_for_each_state() -> None:
+    assert segment(film=Film((b"a",) * 5, 30.0)).film is not None
+    with pytest.raises(ValueError, match=r"^Segment\.film has 4 pictures, want 5$"):
+        segment(film=Film((b"a",) * 4, 30.0))
+    with pytest.raises(ValueError, match=r"^Film\.jpegs holds an empty picture"):
+        Film((b"a", b""), 30.0)
+    for fps in (0.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"^Film\.fps is"):
+            Film((b"a",), fps)
 
 
 def test_sides_of_a_query_have_equal_shapes() -> None:

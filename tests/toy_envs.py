@@ -168,7 +168,70 @@ class Spaces(gym.Env):
         self.action_space = odd[kind] if kind.startswith("multi") else spaces.Discrete(2)
 
 
-for env_class in (MoveRight, Counter, OneStep, RandomEnds, NotFinite, Faulty, Spaces):
+class Windy(gym.Env):
+    """A point that a wind blows about which no seed governs: nobody can replay it. Draws its place, x, as a column."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 5}  # noqa: RUF012
+    observation_space, action_space = unbounded(1), spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def __init__(self, steps: int = 0, render_mode: str | None = None) -> None:
+        """Episodes terminate after so many `steps`; never if 0."""
+        self.steps, self.render_mode, self.wind = steps, render_mode, np.random.default_rng()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self.t, self.x = 0, self.wind.uniform(-1, 1)
+        return np.array([self.x], np.float32), {}
+
+    def step(self, action: np.ndarray):
+        self.t += 1
+        self.x = float(np.clip(self.x + 0.1 * float(action[0]) + self.wind.normal() / 10, -1, 1))
+        return np.array([self.x], np.float32), float(action[0]), self.t == self.steps, False, {}
+
+    def render(self) -> np.ndarray:
+        frame = np.zeros((300, 600, 3), np.uint8)
+        frame[:, (np.arange(600) - self.column(self.x)) ** 2 < 30**2] = 255
+        return frame
+
+    @staticmethod
+    def column(x: float) -> float:
+        return 300 + 250 * x
+
+
+class Flickers(gym.Env):
+    """Draws well so many times, and then has the fault named, or draws what can be converted."""
+
+    metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012
+    observation_space, action_space = unbounded(1), spaces.Discrete(2)
+
+    def __init__(self, fault: str, good: int = 12, render_mode: str | None = None) -> None:
+        self.fault, self.good, self.render_mode = fault, good, render_mode
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int):
+        return np.zeros(1, np.float32), 0.0, False, False, {}
+
+    def render(self) -> np.ndarray | None:
+        self.good -= 1
+        if self.good >= 0:
+            return np.full((8, 8, 3), 100, np.uint8)
+        if self.fault == "raises":
+            raise ZeroDivisionError("the lens\nhas come off")
+        odd = {
+            "size": np.zeros((9, 8, 3), np.uint8),
+            "empty": np.zeros((0, 8, 3), np.uint8),
+            "float": np.full((8, 8, 3), 0.5),
+            "nan": np.full((8, 8, 3), np.nan),
+            "grey": np.full((8, 8), 7, np.uint8),
+            "alpha": np.full((8, 8, 4), 9, np.uint8),
+        }
+        return odd.get(self.fault)
+
+
+for env_class in (Windy, Flickers, MoveRight, Counter, OneStep, RandomEnds, NotFinite, Faulty, Spaces):
     limit = 20 if env_class is MoveRight else None
     gym.register(f"{env_class.__name__}-v0", env_class, max_episode_steps=limit, disable_env_checker=True)
 gym.register("Endless-v0", Counter, kwargs={"lengths": (0,)}, disable_env_checker=True)

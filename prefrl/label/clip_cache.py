@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from prefrl.clips import Frame, Renderer
+from prefrl.camera import Frame
+from prefrl.clips import Renderer
 from prefrl.errors import EnvError, PrefrlError
+from prefrl.film import show
 from prefrl.store import Store, StoreInfo
-from prefrl.types import Segment
+from prefrl.types import Query, Segment
 
 MAX_BYTES = 400_000_000
 """Most memory for frames; the first query wanted is drawn whatever it takes."""
@@ -214,14 +216,24 @@ class _Artist:
 
     def _draw(self, query_id: int) -> None:
         self.store = self.store or Store(self.store_url)
-        query, renderer = self.store.query(query_id), self._renderer(self.store.info())
+        query = self.store.query(query_id)
+        fps, clips = self._clips(query)
         lengths = len(query.left) + 1, len(query.right) + 1
-        self.pipe.send(("pair", query_id, max(lengths), renderer.fps, (_ended(query.left), _ended(query.right))))
-        for side, segment in enumerate((query.left, query.right)):
-            for frame in renderer.iter_frames(segment):
+        self.pipe.send(("pair", query_id, max(lengths), fps, (_ended(query.left), _ended(query.right))))
+        for side, clip in enumerate(clips):
+            for frame in clip:
                 self.pipe.send(("frame", query_id, side, np.ascontiguousarray(frame)))
                 if self._is_unwanted(query_id):
                     return
+
+    def _clips(self, query: Query) -> tuple[float, list[Iterator[Frame]]]:
+        """Frames per second, and the frames of both sides. No environment is made for films: it may be a robot."""
+        films = query.left.film, query.right.film
+        if films[0] is not None and films[1] is not None:
+            return films[0].fps, [show(film) for film in films if film is not None]
+        assert self.store is not None
+        renderer = self._renderer(self.store.info())
+        return renderer.fps, [renderer.iter_frames(segment) for segment in (query.left, query.right)]
 
     def _renderer(self, info: StoreInfo | None) -> Renderer:
         if self.broken is not None:  # making it again would take as long and fail again

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pygame
 
-from prefrl.clips import Frame
+from prefrl.camera import Frame
 from prefrl.label.layout import HELP, Layout
 from prefrl.label.session import Showing
 
