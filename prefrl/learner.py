@@ -133,9 +133,8 @@ class Learner:
             CheckpointError: it is of another environment, or of networks of another shape.
         """
         load_agent(self.agent, self.normaliser, checkpoint.read)
-        saved = RewardEnsemble.from_bytes(checkpoint.read(REWARD_FILE))
         try:
-            self.ensemble.load_state_dict(saved.state_dict())
+            self.ensemble.load_state_dict(RewardEnsemble.from_bytes(checkpoint.read(REWARD_FILE)).state_dict())
         except RuntimeError as error:
             raise CheckpointError(f"{checkpoint.path}: the saved reward model has another shape than asked") from error
         self.agent.num_timesteps = checkpoint.num_timesteps
