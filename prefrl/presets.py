@@ -11,7 +11,6 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "Pendulum-v1": lambda c: replace(c, steps=200_000, labels=200, ppo=replace(c.ppo, n_steps=64, gamma=0.95)),
     "LunarLander-v3": lambda c: replace(
         c,
-        selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
         ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(c.reward_model, terminal_scale=50.0, bounded=False, survival_prior=10.0),
     ),

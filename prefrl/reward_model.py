@@ -15,17 +15,12 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the reward
-SQUARE_CLIP = 3.0  # likewise, before squaring
 
 
 class RewardEnsemble(nn.Module):
     """`members` independent nets r(s, a, s'), bounded by tanh if asked (Lee et al. 2021, PEBBLE).
 
-    Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`. The
-    nets see the state, the action and the change of the state, and the squares of all three: what people care about
-    is often progress, which hides in the difference of two almost equal states, or a distance or an effort, whose
-    square a few hundred comparisons would not teach a net.
-
+    Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`.
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
     agent's reward does not drift.
 
@@ -44,7 +39,7 @@ class RewardEnsemble(nn.Module):
         obs_dim: int,
         action_dim: int,
         members: int = 3,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Sequence[int] = (128, 128),
         terminal_scale: float = 1.0,
         bounded: bool = True,
         *,
@@ -54,8 +49,8 @@ class RewardEnsemble(nn.Module):
         super().__init__()
         self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
         self.terminal_scale, self.bounded = terminal_scale, bounded
-        self.input_dim = 2 * obs_dim + action_dim  # observation, action, change of the observation
-        widths = [2 * self.input_dim + 1, *hidden, 2]  # in: and whether it ends; out: ordinary and last steps
+        self.input_dim = 2 * obs_dim + action_dim  # observation, action, next observation
+        widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing; ordinary and last steps
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         self.weights = nn.ParameterList(_uniform(generator, (members, i, o), i) for i, o in pairwise(widths))
         self.biases = nn.ParameterList(_uniform(generator, (members, 1, o), i) for i, o in pairwise(widths))
@@ -73,18 +68,18 @@ class RewardEnsemble(nn.Module):
             absorbing: (B, T + 1) bool.
 
         Returns:
-            (B, T, 2 * input_dim + 1)
+            (B, T, input_dim + 1)
         """
         assert obs.ndim == 3 and actions.ndim == 3 and absorbing.ndim == 2
         return self._inputs(obs[:, :-1], actions, obs[:, 1:], absorbing[:, 1:])
 
     def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
-        x = (torch.cat((obs, actions, next_obs - obs), dim=-1) - self.input_mean) / self.input_std
-        squares = x.clamp(-SQUARE_CLIP, SQUARE_CLIP).square() - 1
-        return torch.cat((x.clamp(-INPUT_CLIP, INPUT_CLIP), squares, dies.unsqueeze(-1)), dim=-1)
+        x = (torch.cat((obs, actions, next_obs), dim=-1) - self.input_mean) / self.input_std
+        x = x.clamp(-INPUT_CLIP, INPUT_CLIP)
+        return torch.cat((x, dies.unsqueeze(-1)), dim=-1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Rewards of each member for each row: (N, 2 * input_dim + 1) -> (E, N)."""
+        """Rewards of each member for each row: (N, input_dim + 1) -> (E, N)."""
         assert inputs.ndim == 2
         x = inputs.expand(self.members, *inputs.shape)
         last = len(self.weights) - 1
@@ -145,11 +140,10 @@ class RewardEnsemble(nn.Module):
 
     def set_input_stats(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> None:
         """Take mean and standard deviation of the inputs from segments; absorbing states are left out."""
-        of_obs, of_actions = _moments(obs[~absorbing]), _moments(actions[~absorbing[:, :-1]])
-        of_changes = _moments((obs[:, 1:] - obs[:, :-1])[~absorbing[:, 1:]])
-        mean, std = (torch.cat(moments) for moments in zip(of_obs, of_actions, of_changes, strict=True))
-        self.input_mean.copy_(mean)
-        self.input_std.copy_(std)
+        obs_mean, obs_std = _moments(obs[~absorbing])
+        action_mean, action_std = _moments(actions[~absorbing[:, :-1]])
+        self.input_mean.copy_(torch.cat((obs_mean, action_mean, obs_mean)))
+        self.input_std.copy_(torch.cat((obs_std, action_std, obs_std)))
 
     @torch.inference_mode()
     def set_output_stats(

@@ -58,7 +58,7 @@ def accuracy(model: RewardEnsemble, prefs: list[Preference]) -> float:
 
 
 def test_a_linear_reward_is_learned() -> None:
-    config = RewardConfig(hidden=(32,), learning_rate=2e-3, max_epochs=40, patience=10)
+    config = RewardConfig(hidden=(32,), learning_rate=2e-3, step_share=1.0, max_epochs=40, patience=10)
     fresh = preferences(300, seed=1)
     assert accuracy(ensemble(config), fresh) < 0.7
     model, metrics = train(preferences(800), config)
@@ -177,7 +177,7 @@ def test_a_tie_teaches_that_both_are_alike() -> None:
         for m in (with_input_stats(ensemble(config), ties), model)
     )
     assert after.mean() < 0.5 * before.mean()
-    assert metrics.held_out_loss == pytest.approx(math.log(2), abs=0.03)
+    assert metrics.held_out_loss == pytest.approx(math.log(2), abs=0.02)
     assert math.isnan(metrics.held_out_accuracy)
 
 
