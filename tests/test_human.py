@@ -51,6 +51,7 @@ def test_training_waits_for_a_person_and_uses_each_answer_once(tmp_path: Path) -
     assert trainer.returncode == 0, told
     assert "waiting for" in told
     assert f"prefrl label {run_dir}" in told
+    assert store.pending() == []  # nobody is asked for what nothing is learned from any more
     counted = effective(store.preferences())
     assert 20 <= len(counted) <= 24  # a person may be `slack` behind, and is never asked for more
     assert len({p.query.id for p in counted}) == len(counted)

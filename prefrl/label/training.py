@@ -27,6 +27,11 @@ class Training:
     next_clips: float | None = None
     """Seconds until the trainer is likely to ask again; None if nothing tells."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all steps are taken."""
+        return self.num_timesteps >= self.steps
+
 
 class TrainingWatch:
     """Reads a run folder again only after it changed."""

@@ -20,6 +20,8 @@ def training(state: State) -> tuple[str, ...]:
     if at is None:
         return ()
     first = f"step {at.num_timesteps:,} of {at.steps:,}"
+    if at.is_over:
+        return first, "training is over"
     if not at.is_running:
         return first, "no trainer at work; answers are kept"
     if at.agreement is None:
@@ -60,6 +62,11 @@ def stage(state: State, clips: Stage | None, run_dir: Path) -> tuple[str, ...]:
             f"{run_dir} has no clips yet; start it with prefrl train --run-dir {run_dir}",
         )
     at, train = state.pace, state.training
+    if train is not None and train.is_over:
+        return (
+            "The agent is trained",
+            f"Thank you. Esc leaves; watch it with prefrl evaluate {run_dir} --video agent.mp4",
+        )
     if at is not None and at.asked_for is not None and at.answered >= at.asked_for:
         return (
             f"All {at.asked_for:,} answers are given",

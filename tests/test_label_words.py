@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from prefrl.label import words
+from prefrl.label.clerk import State
+from prefrl.label.session import Pace
+from prefrl.label.training import Training
+
+RUN = Path("runs/a")
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        (Training(1000, 1024, 0.9), "training is over"),
+        (Training(1000, 500, 0.9), "no trainer at work; answers are kept"),
+        (Training(1000, 0, None, is_running=True), "learning has not begun"),
+        (Training(1000, 500, 0.9, is_running=True), "agrees with 90% of held-out answers"),
+    ],
+)
+def test_the_trainers_progress(training: Training, said: str) -> None:
+    assert words.training(State(training=training)) == (f"step {training.num_timesteps:,} of 1,000", said)
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        (Training(1000, 1024), "The agent is trained"),
+        (Training(1000, 500), "No clips are waiting"),
+        (Training(1000, 500, is_running=True, next_clips=20.0), "The agent is practising"),
+        (None, "The agent is practising"),
+    ],
+)
+def test_what_stands_in_place_of_clips(training: Training | None, said: str) -> None:
+    assert words.stage(State(env_id="CartPole-v1", training=training), None, RUN)[0] == said
+
+
+def test_before_the_run_and_after_the_last_answer() -> None:
+    assert words.stage(State(), None, RUN)[0] == "Waiting for the run to begin"
+    done = State(env_id="CartPole-v1", pace=Pace(answered=40, asked_for=40, per_hour=None))
+    assert words.stage(done, None, RUN)[0] == "All 40 answers are given"
+
+
+def test_durations() -> None:
+    assert [words.duration(s) for s in (0.2, 89, 91, 3600, 3900)] == ["1 s", "89 s", "2 min", "1 h 0 min", "1 h 5 min"]
