@@ -15,7 +15,7 @@ from sqlalchemy import select
 from prefrl import schema
 from prefrl.simstate import snapshot
 from prefrl.store import Store
-from prefrl.types import Query, Segment
+from prefrl.types import Query, Segment, effective
 
 STEPS = 20
 
@@ -82,24 +82,39 @@ class Person:
         """What was answered, by the number that the store gave it."""
 
     def shown(self) -> Query | None:
-        """The query in the window: the first of those that it has claimed."""
+        """The query in the window: the first of those that are claimed, but for a window that died a moment ago."""
         with self.store.transaction() as connection:
             claimed = set(connection.scalars(select(schema.claims.c.query_id)))
         return min((q for q in self.store.pending() if q.id in claimed), key=lambda q: q.id or 0, default=None)
 
     def answer(self) -> None:
-        """Answer one query, if the window shows any; press again where it asks whether one is sure."""
-        query, before = self.shown(), self.store.num_preferences()
-        if query is None:
+        """Take a slip back, if the last answer was one, and mend it; else answer one query, if the window shows any."""
+        last = next(iter(effective(self.store.preferences())[-1:]), None)
+        if last is not None and last.choice in KEYS and KEYS[last.choice] != better(last.query):
+            self._press_until_stored("u")
+            self._press_until_stored(better(last.query))  # it is in the window again
+        elif (query := self.shown()) is not None:
+            self._press_until_stored(better(query))
+        else:
             time.sleep(0.1)
-            return
-        key = "Left" if query.left.true_return > query.right.true_return else "Right"
+
+    def _press_until_stored(self, key: str) -> None:
+        """Press, and again where the window asks whether one is sure."""
+        before = self.store.num_preferences()
         for _ in range(6):
             subprocess.run(["xdotool", "key", key], env=self.env, check=True)
             until = time.monotonic() + 0.5
             while time.monotonic() < until:
-                if self.store.num_preferences() > before:
+                if self.store.num_preferences() != before:
                     last = self.store.preferences()[-1]
                     self.acknowledged[last.seq] = last.query.id, last.choice
                     return
                 time.sleep(0.02)
+
+
+KEYS = {"left": "Left", "right": "Right"}
+
+
+def better(query: Query) -> str:
+    """The key for the better clip."""
+    return KEYS["left" if query.left.true_return > query.right.true_return else "right"]
