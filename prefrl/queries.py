@@ -5,6 +5,7 @@ from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from prefrl.config import Selector
 from prefrl.errors import UsageError
@@ -163,7 +164,7 @@ def pair_probabilities(segments: Sequence[Segment], pairs: Indices, predict: Pre
     if returns.ndim != 2 or returns.shape[1] != len(segments):
         raise ValueError(f"predict gave returns of shape {returns.shape}, want (E, {len(segments)})")
     logits = returns[:, pairs[:, 0]] - returns[:, pairs[:, 1]]
-    probabilities: Floats = np.exp(-np.logaddexp(0.0, -logits))  # the sigmoid, without overflow
+    probabilities: Floats = expit(logits)
     return probabilities
 
 

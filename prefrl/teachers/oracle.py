@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from prefrl.config import OracleConfig
 from prefrl.teachers.base import ReturnStats
@@ -56,7 +57,7 @@ class Oracle:
         """Steps 4 and 5 for `logits` (B,): which side is called better, or a tie."""
         rational, erring = rng.random((len(logits), 2)).T  # a row a query: cutting a batch in two changes no answer
         perfect = math.isinf(self.config.beta)
-        probabilities = np.heaviside(logits, 0.5) if perfect else sigmoid(self.config.beta * logits)
+        probabilities = np.heaviside(logits, 0.5) if perfect else expit(self.config.beta * logits)
         prefers_left = (rational < probabilities) ^ (erring < self.config.mistake)
         choices = np.where(prefers_left, "left", "right").astype("<U5")
         if perfect:
@@ -95,9 +96,3 @@ def thresholds(config: OracleConfig, context: ReturnStats) -> tuple[float, float
     """
     skip_below = context.mean - (1 - config.skip) * abs(context.mean) if config.skip > 0 else -math.inf
     return skip_below, config.tie * abs(context.mean)
-
-
-def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-logits)), without overflow."""
-    result: NDArray[np.float64] = np.exp(-np.logaddexp(0.0, -logits))
-    return result
