@@ -11,6 +11,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "Pendulum-v1": lambda c: replace(c, steps=200_000, labels=200, ppo=replace(c.ppo, n_steps=64, gamma=0.95)),
     "LunarLander-v3": lambda c: replace(
         c,
+        selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
         ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(c.reward_model, terminal_scale=50.0, bounded=False, survival_prior=10.0),
     ),
@@ -20,7 +21,6 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     ),
     "Walker2d-v5": lambda c: replace(c, steps=1_000_000),
     "Ant-v5": lambda c: replace(c, steps=1_000_000, labels=1000, ppo=replace(c.ppo, log_std_init=-1.0)),
-    "Reacher-v5": lambda c: replace(c, reward_model=replace(c.reward_model, step_share=1.0)),
     "Swimmer-v5": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.9999)),
     # A clip of 100 steps lasts 0.8 s, long enough for a whole flip.
     "prefrl/HopperBackflip-v0": lambda c: replace(

@@ -70,6 +70,15 @@ def test_one_batched_call_equals_each_member_alone() -> None:
         torch.testing.assert_close(alone.segment_rewards(*tensors(segments()))[0], together[member])
 
 
+def test_the_nets_see_state_action_and_change() -> None:
+    model = RewardEnsemble(1, 1, generator=generator())
+    obs, actions = torch.tensor([[[1.0], [3.0], [-9.0]]]), torch.tensor([[[0.5], [-20.0]]])
+    inputs = model.inputs(obs, actions, torch.tensor([[False, False, True]]))
+    torch.testing.assert_close(
+        inputs, torch.tensor([[[1.0, 0.5, 2.0, 0.0], [3.0, -10.0, -10.0, 1.0]]])
+    )  # clipped at 10
+
+
 def test_a_layer_is_a_matrix_product() -> None:
     """Without hidden layers and far from saturation the reward of a living step is linear."""
     model = RewardEnsemble(OBS_DIM, ACTION_DIM, 2, (), generator=generator())
