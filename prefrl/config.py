@@ -89,9 +89,9 @@ class RewardConfig:
     bounded: bool = True
     """Whether tanh bounds each member's reward of a step; without it, rare steps can count far more than others."""
 
-    survival_prior: float = 0.0
-    """Weight of the square of the mean reward, staying dead being worth 0: unless the answers say otherwise, neither
-    life nor death is an end in itself."""
+    neutral_endings: bool = False
+    """Whether staying dead is paid like living on average, so that the last step alone makes an end good or bad: for
+    tasks with both crashes and goals. Else the answers decide what staying dead is worth."""
 
     max_epochs: int = 20
     """Passes over the preferences in one fit, at most."""

@@ -171,10 +171,8 @@ def _one_pass(
         batch = pairs[index]
         returns = _returns(ensemble, batch)
         losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.label_smoothing)
-        mean_reward = returns.sum((1, 2)) / batch.alive.sum()  # (E,) of the steps taken alive
-        loss = (losses * batch.counts).mean(1) + config.survival_prior * mean_reward.square()
         optimizer.zero_grad(set_to_none=True)
-        loss.sum().backward()
+        (losses * batch.counts).mean(1).sum().backward()
         optimizer.step()
         total += float(losses.detach().mean()) * len(index)
     return total / len(pairs.targets)

@@ -57,7 +57,9 @@ class Learner:
             config.reward_model.bounded,
             generator=self._generator(WEIGHTS, 0),
         )
-        self.paid = LearnedRewardVecEnv(self.recorder, self.ensemble, config.ppo.gamma)
+        self.paid = LearnedRewardVecEnv(
+            self.recorder, self.ensemble, config.ppo.gamma, neutral_endings=config.reward_model.neutral_endings
+        )
         self.normaliser = normalise(self.paid if config.reward == "learned" else self.recorder, config.ppo.gamma)
         torch.manual_seed(derive_seed(config.seed, WEIGHTS, 1))
         self.agent = make_agent(config.ppo, self.normaliser)

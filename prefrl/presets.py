@@ -13,7 +13,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         c,
         selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
         ppo=replace(c.ppo, ent_coef=0.005),
-        reward_model=replace(c.reward_model, terminal_scale=50.0, bounded=False, survival_prior=10.0),
+        reward_model=replace(c.reward_model, terminal_scale=50.0, bounded=False, neutral_endings=True),
     ),
     "Hopper-v5": lambda c: replace(c, ppo=replace(c.ppo, ent_coef=0.003)),  # less leads to standing, then falling
     "HalfCheetah-v5": lambda c: replace(

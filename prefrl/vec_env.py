@@ -182,11 +182,12 @@ class LearnedRewardVecEnv(VecEnvWrapper):
     """Pays the reward that `ensemble` has learned in place of the environment's, which goes to `info["true_reward"]`.
 
     A termination is paid r(s, a, s') + gamma / (1 - gamma) * r_absorbing, the discounted worth of staying dead for
-    ever: nobody gains or loses by dying but what the preferences say. A time limit is paid nothing extra; SB3 adds
+    ever: nobody gains or loses by dying but what the preferences say. With `neutral_endings` r_absorbing is 0 instead,
+    the mean reward of recent behaviour. A time limit is paid nothing extra; SB3 adds
     gamma * V(terminal observation) to it afterwards, on top of this reward.
     """
 
-    def __init__(self, venv: VecEnv, ensemble: RewardEnsemble, gamma: float) -> None:
+    def __init__(self, venv: VecEnv, ensemble: RewardEnsemble, gamma: float, *, neutral_endings: bool = False) -> None:
         """`gamma`: the discount factor of the algorithm that will learn, in [0, 1)."""
         super().__init__(venv)
         if not 0 <= gamma < 1:
@@ -195,7 +196,7 @@ class LearnedRewardVecEnv(VecEnvWrapper):
         wanted = ((ensemble.obs_dim,), ensemble.action_dim)
         if ours != wanted:
             raise ValueError(f"the environments have (observation shape, action_dim) {ours}, the ensemble {wanted}")
-        self.ensemble, self.gamma = ensemble, gamma
+        self.ensemble, self.gamma, self.neutral_endings = ensemble, gamma, neutral_endings
 
     def reset(self) -> VecEnvObs:
         obs = self.venv.reset()
@@ -216,7 +217,7 @@ class LearnedRewardVecEnv(VecEnvWrapper):
                 next_obs[i] = infos[i]["terminal_observation"]
         terminated = terminations(dones, infos)
         rewards = self.ensemble.reward(last_obs, self._last_actions, next_obs, terminated)
-        if terminated.any():
+        if terminated.any() and not self.neutral_endings:
             rewards = rewards + terminated * self.gamma / (1 - self.gamma) * self.ensemble.absorbing_reward()
         for info, true_reward in zip(infos, true_rewards, strict=True):
             info["true_reward"] = float(true_reward)

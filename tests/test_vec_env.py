@@ -267,6 +267,18 @@ def test_a_termination_is_paid_the_worth_of_staying_dead_and_a_time_limit_is_not
         np.testing.assert_allclose(rewards[:, env], expected, rtol=1e-4, atol=1e-4)
 
 
+def test_with_neutral_endings_a_termination_is_paid_for_its_last_step_alone() -> None:
+    recorder = RecordingVecEnv(DummyVecEnv([random_ends]))
+    venv = LearnedRewardVecEnv(recorder, ensemble(), GAMMA, neutral_endings=True)
+    rewards = paid(venv, random_actions(60, 1), seed=5)[:, 0]
+    episodes = recorder.drain()
+    expected = np.concatenate([by_transition(venv.ensemble, e) for e in episodes])
+    last = [k for k, e in zip(np.cumsum([len(e.actions) for e in episodes]) - 1, episodes, strict=True) if e.terminated]
+    assert last
+    expected[last] -= GAMMA / (1 - GAMMA) * venv.ensemble.absorbing_reward()
+    np.testing.assert_allclose(rewards, expected, rtol=1e-4, atol=1e-4)
+
+
 def discounted(rewards: np.ndarray) -> float:
     return float(rewards @ GAMMA ** np.arange(len(rewards)))
 
