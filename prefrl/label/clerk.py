@@ -110,11 +110,16 @@ class Clerk:
         self._ask(job)
 
     def _ask(self, job: Callable[[Session], str | None]) -> None:
+        if self.state.env_id is None:
+            return  # there is no run yet that it could be done to
         self._asked += 1
         self._jobs.put(job)
 
     def leave(self) -> Summary | None:
-        """Finish, and give back what is not answered; the sitting's summary, None if nothing was ever shown."""
+        """Finish, and give back what is not answered; the sitting's summary, None if nothing was ever shown.
+
+        An answer or undo that cannot be stored is given up: `is_busy` stays true then, and `state.error` says why.
+        """
         self._leaving.set()
         self._jobs.put(None)
         self._thread.join()
@@ -134,10 +139,11 @@ class Clerk:
                     self._publish(session, note=note, error=None, jobs_done=self.state.jobs_done + 1)
                 if session is not None:
                     self._refresh(session)
-            except PrefrlError as error:
-                self._change(error=str(error))
+            except Exception as error:  # whatever it was, the window must not freeze without a word
+                known = isinstance(error, PrefrlError)
+                self._change(error=str(error) if known else f"{type(error).__name__}: {error}")
                 if self._leaving.wait(INTERVAL):
-                    break  # what cannot be stored is not; the window has said so
+                    break  # what cannot be stored is not; `leave` says so
                 continue
             job = self._next_job()
         self._close()
@@ -175,6 +181,8 @@ class Clerk:
         asked_for = run.config.labels
         name, share = self._options.annotator, self._options.repeat_share
         self._session = Session(desk, name, rng=self._rng, asked_for=asked_for, repeat_share=share)
+        if self._store is not None:
+            self._store.close()
         self._store, self._watch = store, TrainingWatch(run)
         self._change(env_id=info.env_id, goal=goal)
 

@@ -1,5 +1,6 @@
 """What the run folder tells about the training that goes on beside the labelling."""
 
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class TrainingWatch:
         try:
             stat = self._run.metrics_path.stat()
             if (stat.st_mtime_ns, stat.st_size) != self._stamp:
-                self._records = self._run.metrics()
+                self._records = [record for record in self._run.metrics() if isinstance(record, dict)]
                 self._stamp = stat.st_mtime_ns, stat.st_size
         except OSError:
             return Training(self._steps, is_running=self._is_running())
@@ -64,11 +65,18 @@ def summarise(records: list[dict[str, Any]], steps: int, age: float, is_running:
 
     The trainer asks after each span, so the next clips come when a span as long as the last one is over.
     """
-    taken = [int(record["num_timesteps"]) for record in records if record.get("num_timesteps") is not None]
-    agreements = [r["reward/held_out_accuracy"] for r in records if r.get("reward/held_out_accuracy") is not None]
-    span = sum(float(value or 0.0) for key, value in (records[-1] if records else {}).items() if _is_work(key))
+    taken = _last(records, "num_timesteps")
+    span = sum(_number(value) or 0.0 for key, value in (records[-1] if records else {}).items() if _is_work(key))
     left = None if not is_running or span <= 0 else max(1.0, span - max(0.0, age))
-    return Training(steps, taken[-1] if taken else 0, agreements[-1] if agreements else None, is_running, left)
+    return Training(steps, int(taken or 0), _last(records, "reward/held_out_accuracy"), is_running, left)
+
+
+def _last(records: list[dict[str, Any]], key: str) -> float | None:
+    return next((n for record in reversed(records) if (n := _number(record.get(key))) is not None), None)
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def is_alive(pid: int) -> bool:

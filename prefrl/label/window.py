@@ -87,8 +87,7 @@ class Window:
                     self._handle(event)
         finally:
             pygame.quit()
-            summary = self.clerk.leave()
-            report(summary)
+            summary = self._finish()
             if self.stage is not None:
                 self.stage.cache.close()
         return summary
@@ -98,9 +97,16 @@ class Window:
         return self.stage is not None and self.stage.playback is not None and not self.stage.is_paused
 
     def _display_lost(self) -> None:
-        print("the display is gone, but every answer is stored; go on with:", file=sys.stderr)
+        print("the display is gone, but your answers are stored; go on with:", file=sys.stderr)
         print(f"prefrl label {self.run_dir}", file=sys.stderr)
-        report(self.clerk.leave())
+        self._finish()
+
+    def _finish(self) -> Summary | None:
+        summary = self.clerk.leave()
+        report(summary)
+        if self.clerk.is_busy:
+            print(f"the last key was not stored: {self.clerk.state.error}", file=sys.stderr)
+        return summary
 
     def _follow(self) -> None:
         """Take up what the clerk and the clip cache have done since."""
