@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 from prefrl.config import TrainConfig
 from prefrl.label.display import require_display
@@ -12,17 +14,35 @@ from prefrl.train import create
 def train_and_label(config: TrainConfig) -> int:
     """Open the labelling window on a new run that trains meanwhile; the trainer's exit code.
 
-    Either may end first. When the window is closed, training goes on with the answers it has, and waits for more.
+    Either may end first. When the window is closed, or its display goes, training goes on with the answers it has, and
+    waits for more.
     """
     require_display()
     run = create(config)
     trainer = subprocess.Popen([sys.executable, "-m", "prefrl", "resume", str(run.path)])
+    threading.Thread(target=trainer.wait, daemon=True).start()  # until it is waited for, it looks alive to the window
     try:
-        label(run.path)
-        if trainer.poll() is None:
-            print(f"Training goes on; open the window again with: prefrl label {run.path}", file=sys.stderr)
-        return trainer.wait()
+        label(run.path, on_lost=lambda: _finish(trainer, run.path))
     except BaseException:  # Ctrl-C and SIGTERM too: nothing is left behind
-        trainer.terminate()
-        trainer.wait()
+        _stop(trainer)
         raise
+    return _finish(trainer, run.path)
+
+
+def _finish(trainer: subprocess.Popen[bytes], run_dir: Path) -> int:
+    """Wait for the trainer's end; its exit code, as a shell would give it."""
+    try:
+        if trainer.poll() is None:
+            print(f"Training goes on; open the window again with: prefrl label {run_dir}", file=sys.stderr, flush=True)
+        code = trainer.wait()
+    except BaseException:
+        _stop(trainer)
+        raise
+    if code < 0:  # it could not say so itself
+        print(f"the trainer was killed by signal {-code}; go on with: prefrl resume {run_dir}", file=sys.stderr)
+    return code if code >= 0 else 128 - code
+
+
+def _stop(trainer: subprocess.Popen[bytes]) -> None:
+    trainer.terminate()
+    trainer.wait()

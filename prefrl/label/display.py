@@ -8,7 +8,7 @@ from typing import Any
 
 import pygame
 
-from prefrl.errors import UsageError
+from prefrl.errors import Terminated, UsageError
 from prefrl.label.layout import BASE
 from prefrl.simstate import has_display
 
@@ -24,15 +24,15 @@ def require_display() -> None:
         raise UsageError("there is no display to open a window on; work at a desktop, or connect with ssh -X")
 
 
-def open_display(on_lost: Callable[[], None]) -> pygame.Surface:
-    """A resizable window; `on_lost` is called once if the X server goes, after which the process cannot go on.
+def open_display(on_lost: Callable[[], int]) -> pygame.Surface:
+    """A resizable window; `on_lost` is called once if the X server goes, and the process ends with the code it gives.
 
     Raises:
         UsageError: there is no display.
     """
     os.environ.setdefault("SDL_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR", "0")  # the desktop's effects stay on
     os.environ.setdefault("SDL_VIDEO_ALLOW_SCREENSAVER", "1")
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    os.environ.setdefault("SDL_VIDEO_X11_WMCLASS", "prefrl")  # what task bars show, not __main__.py
     require_display()
     try:
         pygame.display.init()  # not pygame.init: sound is not needed, and may hang where there is none
@@ -42,6 +42,7 @@ def open_display(on_lost: Callable[[], None]) -> pygame.Surface:
         desktop = pygame.display.get_desktop_sizes()[0]
         scale = max(1.0, 0.8 * min(desktop[0] / BASE[0], desktop[1] / BASE[1]))
         size = min(desktop[0], round(BASE[0] * scale)), min(desktop[1], round(BASE[1] * scale))
+        pygame.display.set_caption("prefrl")
         screen = pygame.display.set_mode(size, pygame.RESIZABLE)
     except pygame.error as error:
         raise UsageError(f"cannot open a window: {error}; work at a desktop, or connect with ssh -X") from error
@@ -60,14 +61,21 @@ def toggle_full_screen(before: tuple[int, int] | None) -> tuple[int, int] | None
     return size
 
 
-def _watch_x11(on_lost: Callable[[], None]) -> None:
+def _watch_x11(on_lost: Callable[[], int]) -> None:
     """Xlib ends the process when the server goes; before that, it calls this handler."""
 
     def handler(_display: Any) -> int:
-        on_lost()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+        code = 1
+        try:
+            code = on_lost()
+        except KeyboardInterrupt:
+            code = 130
+        except Terminated:
+            code = 143
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
 
     try:
         x11 = ctypes.CDLL("libX11.so.6")

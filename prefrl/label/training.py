@@ -4,6 +4,7 @@ import math
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefrl.run_dir import RunDir
@@ -80,14 +81,22 @@ def _number(value: Any) -> float | None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this machine has the number `pid`."""
+    """Whether a process of this machine has the number `pid`, and has not ended."""
     try:
         os.kill(pid, 0)
     except PermissionError:  # somebody else's
         return True
     except (OSError, OverflowError):
         return False
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether it ended, but its parent has not asked how yet; never in some containers. False where nothing tells."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:1] == [b"Z"]
+    except OSError:
+        return False
 
 
 def _is_work(key: str) -> bool:

@@ -1,15 +1,14 @@
 """The labelling window: a loop that acts on keys, and shows what the clerk and the stage have."""
 
 import getpass
-import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, get_args
 
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 import numpy as np
 import pygame
 
@@ -36,8 +35,8 @@ NOTE_SECONDS = 3.0
 class Window:
     """One person's window on a run."""
 
-    def __init__(self, run_dir: Path, options: Options, clip_size: int) -> None:
-        self.run_dir, self.clip_size = run_dir, clip_size
+    def __init__(self, run_dir: Path, options: Options, clip_size: int, on_lost: Callable[[], int]) -> None:
+        self.run_dir, self.clip_size, self.on_lost = run_dir, clip_size, on_lost
         self.screen = open_display(self._display_lost)
         self.wake = pygame.event.custom_type()
         self.woken = threading.Event()
@@ -96,10 +95,11 @@ class Window:
     def _moves(self) -> bool:
         return self.stage is not None and self.stage.playback is not None and not self.stage.is_paused
 
-    def _display_lost(self) -> None:
+    def _display_lost(self) -> int:
         print("the display is gone, but your answers are stored; go on with:", file=sys.stderr)
         print(f"prefrl label {self.run_dir}", file=sys.stderr)
         self._finish()
+        return self.on_lost()
 
     def _finish(self) -> Summary | None:
         summary = self.clerk.leave()
@@ -278,11 +278,13 @@ def label(
     annotator: str | None = None,
     repeat_share: float = 0.05,
     clip_size: int = 320,
+    on_lost: Callable[[], int] = lambda: 1,
 ) -> Summary | None:
     """Open the window on a run, in the main thread, until the person leaves; print the summary and return it.
 
     The run need not exist yet, and no trainer need be at work. `goal` is stored with the run; `annotator` is the name
     of the user if None; `clip_size` is the side of the pictures in pixels, where the environment draws at any size.
+    The process cannot outlive an X display that goes; `on_lost` is called before, and gives its exit code.
 
     Raises:
         UsageError: there is no display, or an option makes no sense.
@@ -290,7 +292,7 @@ def label(
     options = Options(annotator or _user(), goal, repeat_share)
     if not 16 <= clip_size <= 2048:
         raise UsageError(f"--clip-size is {clip_size}; give a number of pixels from 16 to 2048")
-    return Window(Path(run_dir), options, clip_size).run()
+    return Window(Path(run_dir), options, clip_size, on_lost).run()
 
 
 def report(summary: Summary | None) -> None:
