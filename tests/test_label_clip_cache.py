@@ -154,6 +154,24 @@ def test_a_drawing_process_that_dies_is_replaced_and_its_clip_tried_again_on_req
 
 
 @pytest.mark.fault
+def test_a_drawing_process_that_hangs_is_replaced_and_the_clip_can_be_skipped(
+    cache: ClipCache, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.want(asked[:1])
+    wait_for(lambda: is_drawn(cache, asked[0]))
+    os.kill(cache._process.pid, signal.SIGSTOP)  # as in an environment that never comes back
+    monkeypatch.setattr(clip_cache, "PATIENCE", 1.5)
+    time.sleep(2.5)  # as long as nothing is wanted, nobody waits
+    assert cache._process.is_alive()
+    cache.want(asked[:3])
+    wait_for(lambda: cache.error(asked[1]))
+    monkeypatch.undo()  # the next one takes time to start
+    assert cache.error(asked[1]) == "nothing was drawn for 1.5 s"
+    wait_for(lambda: is_drawn(cache, asked[2]))
+    assert is_drawn(cache, asked[0])
+
+
+@pytest.mark.fault
 def test_the_drawing_process_ends_when_its_owner_is_killed(url: str, asked: list[int]) -> None:
     code = f"""if True:
         import os, signal, time

@@ -28,6 +28,9 @@ MAX_BYTES = 400_000_000
 RESTART_DELAY = 0.5
 """Seconds before a drawing process that died is replaced, so that one that always dies takes little."""
 
+PATIENCE = 60.0
+"""Seconds without a picture after which a process that should draw is given up: an environment may hang."""
+
 
 @dataclass
 class Pair:
@@ -69,7 +72,8 @@ class ClipCache:
         self._pairs: dict[int, Pair] = {}
         self._errors: dict[int, str] = {}
         self._drawing: int | None = None
-        self._closed = self._retrying = False
+        self._closed = self._retrying = self._hung = False
+        self._alive_at = time.monotonic()
         self._start()
 
     def _start(self) -> None:
@@ -96,9 +100,12 @@ class ClipCache:
         return query_ids[: max(1, MAX_BYTES // max(1, *sizes, 1) - 1)]  # one is left for the one kept
 
     def _send(self) -> None:
-        done = {id for id in self._pairs if self._is_drawn(id)} | self._errors.keys()
+        self._alive_at = time.monotonic()
         with suppress(OSError):  # if it died, the listener starts another, and sends again
-            self._pipe.send([id for id in self._wanted if id not in done])
+            self._pipe.send(self._waiting())
+
+    def _waiting(self) -> list[int]:
+        return [id for id in self._wanted if id not in self._errors and not self._is_drawn(id)]
 
     def _is_drawn(self, query_id: int) -> bool:
         return query_id in self._pairs and self._pairs[query_id].drawn >= 1.0
@@ -120,7 +127,8 @@ class ClipCache:
 
     def close(self) -> None:
         """End the process."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self._process.kill()
         self._process.join()
         self._pipe.close()
@@ -128,14 +136,22 @@ class ClipCache:
     def _listen(self, pipe: Connection) -> None:
         while True:
             try:
+                while not pipe.poll(1.0):
+                    self._give_up_if_hung()
                 kind, query_id, *rest = pipe.recv()
             except (EOFError, OSError):
                 break
             with self._lock:
+                self._alive_at = time.monotonic()
                 self._take(kind, query_id, rest)
             self._on_change()
-        if not self._closed:
-            self._restart()
+        self._restart()
+
+    def _give_up_if_hung(self) -> None:
+        with self._lock:
+            if self._waiting() and time.monotonic() - self._alive_at > PATIENCE:
+                self._hung = True
+                self._process.kill()  # which ends the pipe
 
     def _take(self, kind: str, query_id: int, rest: list[Any]) -> None:
         if kind == "pair":
@@ -155,15 +171,20 @@ class ClipCache:
                     del self._pairs[query_id]
 
     def _restart(self) -> None:
+        if self._closed:
+            return
         self._process.join()
         if not self._retrying:
             time.sleep(RESTART_DELAY)
         with self._lock:
-            waiting = [id for id in self._wanted if id not in self._errors and not self._is_drawn(id)]
-            blamed = waiting[:1] if self._drawing is None else [self._drawing]
+            if self._closed:
+                return
+            code = f"the process that draws clips ended with code {self._process.exitcode}"
+            reason = f"nothing was drawn for {PATIENCE:g} s" if self._hung else code
+            blamed = self._waiting()[:1] if self._drawing is None else [self._drawing]
             for query_id in blamed if not self._retrying else ():
-                self._errors[query_id] = f"the process that draws clips ended with code {self._process.exitcode}"
-            self._retrying = False
+                self._errors[query_id] = reason
+            self._retrying = self._hung = False
             self._pairs = {id: pair for id, pair in self._pairs.items() if self._is_drawn(id)}
             self._drawing = None
             self._start()
