@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -281,8 +282,9 @@ def test_the_summary_in_words() -> None:
     assert summary.lines() == [
         "12 labels in 3.0 min: 1 tie, 2 can't tell",
         "same answer on 3 of 4 hidden repeats (75%)",
-        "left 10 times, right 1 times: a favourite side? (p = 0.012)",
+        "left 10 times, right 1 time: a favourite side? (p = 0.012)",
     ]
+    assert dataclasses.replace(summary, lefts=38).lines()[-1].endswith("a favourite side? (p < 0.001)")
 
 
 @pytest.mark.parametrize(

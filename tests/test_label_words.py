@@ -44,3 +44,17 @@ def test_before_the_run_and_after_the_last_answer() -> None:
 
 def test_durations() -> None:
     assert [words.duration(s) for s in (0.2, 89, 91, 3600, 3900)] == ["1 s", "89 s", "2 min", "1 h 0 min", "1 h 5 min"]
+
+
+def test_all_answers_are_given_but_nobody_trains() -> None:
+    stopped = Training(1000, 500, 0.9)
+    done = State(env_id="CartPole-v1", pace=Pace(answered=40, asked_for=40, per_hour=None), training=stopped)
+    heading, remedy = words.stage(done, None, RUN)
+    assert heading == "All 40 answers are given"
+    assert "prefrl resume runs/a" in remedy
+
+
+def test_a_run_that_begins_is_started_or_resumed() -> None:
+    said = " ".join(words.stage(State(), None, RUN))
+    assert "prefrl train ENV_ID --run-dir runs/a" in said
+    assert "prefrl resume runs/a" in said

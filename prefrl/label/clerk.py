@@ -1,5 +1,6 @@
 """A thread that works on the store, so that a window never waits for a disk: it stores, claims and looks at the run."""
 
+import getpass
 import os
 import queue
 import threading
@@ -205,3 +206,11 @@ class Clerk:
                 self._session.leave()
         if self._store is not None:
             self._store.close()
+
+
+def user_name() -> str:
+    """Whose login it is."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may know no name for its user
+        return "person"

@@ -18,6 +18,7 @@ KEYS = {
     pygame.K_ESCAPE: "leave",
 }
 TYPED = {",": "back", ".": "forward", "?": "help"}  # where these are on a keyboard depends on its language
+TYPED |= {"1": "speed 0.25", "2": "speed 0.5", "3": "speed 1", "4": "speed 2"}  # with shift, or on a number pad
 SHOULDERS = {4: "left", 5: "right"}
 
 NO_ACTION = "none"

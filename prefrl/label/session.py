@@ -115,8 +115,9 @@ class Summary:
             lines.append(f"same answer on {self.consistent} of {_count(self.repeats, 'hidden repeat')} ({share:.0%})")
         else:
             lines.append("no hidden repeat was answered yet, so nothing is known of consistency")
-        sides = f"left {self.lefts} times, right {self.rights} times"
-        lines.append(sides + (f": a favourite side? (p = {self.side_p:.3f})" if self.side_p < 0.05 else ""))
+        sides = f"left {_count(self.lefts, 'time')}, right {_count(self.rights, 'time')}"
+        p = f"p = {self.side_p:.3f}" if self.side_p >= 0.001 else "p < 0.001"
+        lines.append(sides + (f": a favourite side? ({p})" if self.side_p < 0.05 else ""))
         return lines
 
 

@@ -1,6 +1,5 @@
 """The labelling window: a loop that acts on keys, and shows what the clerk and the stage have."""
 
-import getpass
 import sys
 import threading
 import time
@@ -14,7 +13,7 @@ import pygame
 
 from prefrl.errors import UsageError
 from prefrl.label import keys, words
-from prefrl.label.clerk import Clerk, Options
+from prefrl.label.clerk import Clerk, Options, user_name
 from prefrl.label.clip_cache import ClipCache
 from prefrl.label.display import open_display, toggle_full_screen
 from prefrl.label.draw import Scene, draw_bar, draw_clip, draw_over, draw_still
@@ -75,11 +74,11 @@ class Window:
         before = time.monotonic()
         try:
             while not self.leaving:
-                self._follow()
                 now = time.monotonic()
                 if self.stage is not None and self.page is None and not self.scrubbing:
                     self.stage.advance(now - before)
                 before = now
+                self._follow()
                 self._show()
                 first = pygame.event.wait(TICK if self._moves else IDLE_TICK)
                 for event in (first, *pygame.event.get()):
@@ -102,8 +101,10 @@ class Window:
         return self.on_lost()
 
     def _finish(self) -> Summary | None:
+        """Leave, and tell on the terminal what it came to."""
         summary = self.clerk.leave()
-        report(summary)
+        if summary is not None and summary.labels:
+            print("\n".join(summary.lines()), flush=True)
         if self.clerk.is_busy:
             print(f"the last key was not stored: {self.clerk.state.error}", file=sys.stderr)
         return summary
@@ -189,8 +190,8 @@ class Window:
 
     def _answer(self, choice: Choice) -> None:
         stage = self.stage
-        if stage is None or stage.showing is None or self.clerk.is_busy:
-            return
+        if stage is None or stage.showing is None or self.clerk.is_busy or self.clerk.state.jobs_done != self.jobs_done:
+            return  # the last answer is on its way, or what comes next is not on the screen yet
         if stage.playback is None and not (choice == "skip" and self._is_broken()):
             return  # nobody can have seen anything yet
         if stage.playback is not None and not stage.playback.seen and self.unsure != choice:
@@ -253,7 +254,7 @@ class Window:
             pace=words.pace(state),
             progress=words.progress(state),
             lit=frozenset(action for action in lit if action),
-            dim=frozenset(() if self._clips_are_shown() else {*CHOICES} - {"skip" if self._is_broken() else ""}),
+            dim=self._dim(),
             stage=() if self._clips_are_shown() else words.stage(state, stage, self.run_dir),
             waiting=stage.drawn if stage is not None else None,
             note=note,
@@ -261,6 +262,10 @@ class Window:
             page=self.page,
             paused=paused,
         )
+
+    def _dim(self) -> frozenset[str]:
+        choices = set() if self._clips_are_shown() else {*CHOICES} - {"skip" if self._is_broken() else ""}
+        return frozenset(choices | (set() if self.clerk.state.can_undo else {"undo"}))
 
     def _note(self) -> tuple[str | None, Literal["news", "warning"]]:
         error = self.clerk.state.error
@@ -289,20 +294,7 @@ def label(
     Raises:
         UsageError: there is no display, or an option makes no sense.
     """
-    options = Options(annotator or _user(), goal, repeat_share)
+    options = Options(annotator or user_name(), goal, repeat_share)
     if not 16 <= clip_size <= 2048:
         raise UsageError(f"--clip-size is {clip_size}; give a number of pixels from 16 to 2048")
     return Window(Path(run_dir), options, clip_size, on_lost).run()
-
-
-def report(summary: Summary | None) -> None:
-    """Print the summary on the terminal."""
-    if summary is not None and summary.labels:
-        print("\n".join(summary.lines()), flush=True)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may know no name for its user
-        return "person"

@@ -59,7 +59,9 @@ def stage(state: State, clips: Stage | None, run_dir: Path) -> tuple[str, ...]:
     if state.env_id is None:
         return (
             "Waiting for the run to begin",
-            f"{run_dir} has no clips yet; start it with prefrl train --run-dir {run_dir}",
+            f"{run_dir} has no clips yet; they come soon after a trainer starts",
+            f"not started yet? prefrl train ENV_ID --run-dir {run_dir}",
+            f"stopped? prefrl resume {run_dir}",
         )
     at, train = state.pace, state.training
     if train is not None and train.is_over:
@@ -67,13 +69,12 @@ def stage(state: State, clips: Stage | None, run_dir: Path) -> tuple[str, ...]:
             "The agent is trained",
             f"Thank you. Esc leaves; watch it with prefrl evaluate {run_dir} --video agent.mp4",
         )
-    if at is not None and at.asked_for is not None and at.answered >= at.asked_for:
-        return (
-            f"All {at.asked_for:,} answers are given",
-            "Thank you. The agent goes on with what it learned; Esc leaves",
-        )
+    is_done = at is not None and at.asked_for is not None and at.answered >= at.asked_for
+    heading = f"All {at.asked_for:,} answers are given" if is_done and at is not None else "No clips are waiting"
     if train is not None and not train.is_running:
-        return "No clips are waiting", f"No trainer is at work; go on with prefrl resume {run_dir}"
+        return heading, f"No trainer is at work; go on with prefrl resume {run_dir}"
+    if is_done:
+        return heading, "Thank you. The agent goes on with what it learned; Esc leaves"
     if state.others:
         return "The agent is practising", "the last clips are with the others; next clips soon"
     if train is None or train.next_clips is None:
