@@ -180,12 +180,13 @@ class Store:
             raise StoreError(f"{database.name(self._engine)} has no query {query_id}; ask for one that it holds")
         return found[query_id]
 
-    def withdraw(self, query_ids: Sequence[int] | None = None) -> None:
-        """Ask these no longer, or none of those pending. Those that are answered, or on somebody's screen, stay."""
-        claimed = exists().where(schema.claims.c.query_id == queries.c.id)
-        chosen = true() if query_ids is None else queries.c.id.in_(query_ids)
+    def withdraw(self, query_ids: Sequence[int] | None = None, *, claimed_too: bool = False) -> None:
+        """Ask these no longer, or none of those pending; of those that a labeller claimed, only if `claimed_too`."""
+        chosen: ColumnElement[bool] = true() if query_ids is None else queries.c.id.in_(query_ids)
+        if not claimed_too:
+            chosen &= ~exists().where(schema.claims.c.query_id == queries.c.id)
         with self.transaction(writes=True) as connection:
-            rows = connection.execute(select(queries).where(chosen, schema.is_pending, ~claimed)).mappings().all()
+            rows = connection.execute(select(queries).where(chosen, schema.is_pending)).mappings().all()
             for row in rows:
                 verify(queries, row)
                 values = seal(queries, {**row, "withdrawn_at": time.time()})

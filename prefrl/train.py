@@ -63,7 +63,7 @@ def _loop(run: RunDir) -> RunDir:
             with progress.timing("checkpoint"):
                 learner.save(run, span, known)
             progress.end_span(span, learner, episodes)
-        store.withdraw()  # nothing is learned from answers any more, so nobody is asked to give them
+        store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them
     return run
 
 

@@ -149,6 +149,21 @@ def test_withdrawing_leaves_what_a_labeller_holds(store: Store) -> None:
     assert ada.upcoming() == ()
 
 
+def test_when_nothing_is_learned_any_more_only_the_query_on_the_screen_is_left(store: Store) -> None:
+    ids = ask(store, AHEAD + 2)
+    ada = session(store)
+    store.withdraw(claimed_too=True)
+    ada.refresh()
+    assert [s.query_id for s in ada.upcoming()] == ids[:1]
+    answer(ada)
+    ada.refresh()
+    assert ada.upcoming() == ()
+    assert counted(store) == [(ids[0], "left")]
+    ada.undo()
+    assert [s.query_id for s in ada.upcoming()] == ids[:1]
+    assert answer(ada, "right").query_id == ids[0]
+
+
 def test_who_was_taken_for_dead_keeps_only_the_query_on_the_screen(store: Store) -> None:
     ids = ask(store, 4)
     ada = session(store)
