@@ -72,7 +72,8 @@ class Progress:
 
     def on_wait(self, missing: int) -> None:
         """Say that a person's answers are missing, and how they are given."""
-        news = f"waiting for {missing} answers; give them with: prefrl label {self.run.path}"
+        answers, them = ("1 answer", "it") if missing == 1 else (f"{missing} answers", "them")
+        news = f"waiting for {answers}; give {them} with: prefrl label {self.run.path}"
         if not self.console.is_terminal and not self.waiting:
             self.console.print(news, soft_wrap=True)
         self.waiting = True

@@ -34,7 +34,7 @@ NOTE_SECONDS = 3.0
 class Window:
     """One person's window on a run."""
 
-    def __init__(self, run_dir: Path, options: Options, clip_size: int, on_lost: Callable[[], int]) -> None:
+    def __init__(self, run_dir: Path, options: Options, clip_size: int, on_lost: Callable[[], int] = lambda: 1) -> None:
         self.run_dir, self.clip_size, self.on_lost = run_dir, clip_size, on_lost
         self.screen = open_display(self._display_lost)
         self.wake = pygame.event.custom_type()
