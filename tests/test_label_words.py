@@ -58,3 +58,10 @@ def test_a_run_that_begins_is_started_or_resumed() -> None:
     said = " ".join(words.stage(State(), None, RUN))
     assert "prefrl train ENV_ID --run-dir runs/a" in said
     assert "prefrl resume runs/a" in said
+
+
+def test_no_time_is_left_to_give_when_training_is_over() -> None:
+    at = Pace(answered=39, asked_for=40, per_hour=360.0)
+    assert words.pace(State(pace=at)).endswith("39 of 40 answered   ·   360 an hour   ·   10 s left at this pace")
+    over = State(pace=at, training=Training(1000, 1024))
+    assert words.pace(over) == "39 of 40 answered   ·   360 an hour"

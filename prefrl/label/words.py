@@ -37,7 +37,8 @@ def pace(state: State) -> str:
     parts = [f"{at.answered:,} of {at.asked_for:,} answered" if at.asked_for else f"{at.answered:,} answered"]
     if at.per_hour is not None:
         parts.append(f"{at.per_hour:,.0f} an hour")
-    if at.seconds_left:
+    is_over = state.training is not None and state.training.is_over
+    if at.seconds_left and not is_over:
         parts.append(f"{duration(at.seconds_left)} left at this pace")
     if state.others:
         parts.append(f"{state.others} more labelling")
