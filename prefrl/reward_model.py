@@ -152,9 +152,12 @@ class RewardEnsemble(nn.Module):
     def set_output_stats(
         self, obs: NDArray[np.float32], actions: NDArray[np.float32], absorbing: NDArray[np.bool_]
     ) -> None:
-        """Rescale the output to mean 0 and standard deviation 1 on the living steps of these segments."""
+        """Rescale the output to mean 0 and standard deviation 1 on the steps of these segments that end no episode."""
         segments = (torch.as_tensor(x) for x in (obs, actions, absorbing))
-        raw = self.segment_rewards(*segments).mean(0)[torch.as_tensor(~absorbing[:, :-1])]
+        rewards = self.segment_rewards(*segments).mean(0)
+        raw = rewards[torch.as_tensor(~absorbing[:, 1:])]
+        if len(raw) < 2:  # each step ends an episode
+            raw = rewards[torch.as_tensor(~absorbing[:, :-1])]
         self.output_mean.copy_(raw.mean())
         self.output_std.copy_(raw.std().clamp(min=1e-3) if len(raw) > 1 else torch.ones(()))
 

@@ -219,10 +219,18 @@ def test_a_termination_is_worth_the_same_to_the_agent_as_in_the_segment_cut_from
     np.testing.assert_allclose(got, ((raw - model.output_mean.item()) / model.output_std.item())[:3], rtol=1e-4)
 
 
-def test_the_agents_reward_has_mean_0_and_standard_deviation_1_on_living_steps() -> None:
-    rewards = fitted().reward(*rows(segments()))
+def test_the_agents_reward_has_mean_0_and_standard_deviation_1_on_steps_that_end_no_episode() -> None:
+    obs, actions, next_obs, terminated = rows(segments())
+    rewards = fitted().reward(obs, actions, next_obs, terminated)[~terminated]
     assert rewards.mean() == pytest.approx(0, abs=1e-5)
     assert rewards.std(ddof=1) == pytest.approx(1, abs=1e-4)
+
+
+def test_where_each_step_ends_an_episode_the_rescaling_is_to_these() -> None:
+    rng, model = np.random.default_rng(0), ensemble()
+    made = [make_segment(rng, 1, OBS_DIM, ACTION_DIM, absorbing_from=1) for _ in range(9)]
+    model.set_output_stats(*stack(made))
+    assert model.reward(*rows(made)).std(ddof=1) == pytest.approx(1, abs=1e-4)
 
 
 def test_the_absorbing_reward_is_that_of_padded_steps_by_the_same_rescaling() -> None:
