@@ -16,6 +16,7 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
+from prefrl import watchdog
 from prefrl.config import PPOConfig, TrainConfig
 from prefrl.errors import CheckpointError, EnvError
 from prefrl.film import RecordFrames
@@ -34,7 +35,8 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any], render_mode: str | None
     set_up_mujoco()
     drawn = {} if render_mode is None else {"render_mode": render_mode}  # some environments have no such parameter
     try:
-        env = gym.make(env_id, **{**env_kwargs, **drawn})
+        with watchdog.calling("make"):
+            env = gym.make(env_id, **{**env_kwargs, **drawn})
     except gym.error.UnregisteredEnv as error:
         raise EnvError(f"there is no environment {env_id}; {_near(env_id)}") from error
     except (Exception, SystemExit) as error:  # whatever an environment's own code may raise
@@ -97,15 +99,17 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         try:
-            obs, info = self.env.reset(seed=seed, options=options)
+            with watchdog.calling("reset"):
+                obs, info = self.env.reset(seed=seed, options=options)
         except (Exception, SystemExit) as error:
             raise self._fault("reset", error) from error
         return self._checked(obs), info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         try:
-            obs, reward, terminated, truncated, info = self.env.step(action)
-            reward = float(reward)
+            with watchdog.calling("step"):
+                obs, reward, terminated, truncated, info = self.env.step(action)
+                reward = float(reward)
         except (Exception, SystemExit) as error:
             raise self._fault("step", error) from error
         return self._checked(obs), reward, bool(terminated), bool(truncated), info

@@ -20,6 +20,7 @@ import tyro
 from prefrl.config import TrainConfig
 from prefrl.errors import PrefrlError, Terminated, UsageError
 from prefrl.presets import preset
+from prefrl.watchdog import watch
 
 DESCRIPTION = """Teach agents in games and robotics from human preferences.
 
@@ -87,7 +88,16 @@ Command = TrainConfig | Resume | Label | Evaluate | Doctor
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (without the program's name) spells; its exit code, as `prefrl.errors` has them."""
-    return guard(lambda words: run(parse(words)), sys.argv[1:] if argv is None else argv)
+    argv = sys.argv[1:] if argv is None else argv
+
+    def action(words: Sequence[str]) -> int:
+        command = parse(words)
+        in_view = isinstance(command, TrainConfig | Resume | Evaluate) and not getattr(command, "label", False)
+        if not in_view or "--debug" in argv:  # a debugger takes its time
+            return run(command)
+        return watch(lambda: guard(lambda _: run(command), []))
+
+    return guard(action, argv)
 
 
 def parse(args: Sequence[str]) -> Command:

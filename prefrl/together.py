@@ -1,5 +1,6 @@
 """Train and label in one command: the window in this process, the trainer in one beside it."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -38,8 +39,8 @@ def _finish(trainer: subprocess.Popen[bytes], run_dir: Path) -> int:
     except BaseException:
         _stop(trainer)
         raise
-    if code < 0:  # it could not say so itself
-        print(f"the trainer was killed by signal {-code}; go on with: prefrl resume {run_dir}", file=sys.stderr)
+    if code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # the one that watches it, or itself
+        print(f"the trainer was killed; go on with: prefrl resume {run_dir}", file=sys.stderr)
     return code if code >= 0 else 128 - code
 
 

@@ -21,6 +21,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[cli.Command]:
     """The commands that scripts ask for, instead of running them."""
     commands: list[cli.Command] = []
     monkeypatch.setattr(cli, "run", lambda command: commands.append(command) or 0)
+    monkeypatch.setattr(cli, "watch", lambda work: work())  # not in a process of its own
     return commands
 
 

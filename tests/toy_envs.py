@@ -1,5 +1,7 @@
 """Small environments whose every number is known. Importing this module registers them."""
 
+import os
+import time
 from typing import Any
 
 import gymnasium as gym
@@ -152,6 +154,27 @@ class Faulty(gym.Env):
         return odd.get(self.fault, np.zeros(2)), None if self.fault == "reward" else 0.0, False, False, {}
 
 
+class Fatal(gym.Env):
+    """Well-behaved for `good` steps; the next one hangs, or ends the process."""
+
+    observation_space, action_space = unbounded(1), spaces.Discrete(2)
+
+    def __init__(self, fault: str, good: int = 0) -> None:
+        self.fault, self.good = fault, good
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: int):
+        self.good -= 1
+        if self.good < 0 and self.fault == "hangs":
+            time.sleep(10_000)
+        if self.good < 0 and self.fault == "exits":
+            os._exit(0)
+        return np.full(1, action, np.float32), float(action), False, False, {}
+
+
 class Spaces(gym.Env):
     """Has an observation or action space that a vector of numbers does not fit into, or raises when it is made."""
 
@@ -231,7 +254,7 @@ class Flickers(gym.Env):
         return odd.get(self.fault)
 
 
-for env_class in (Windy, Flickers, MoveRight, Counter, OneStep, RandomEnds, NotFinite, Faulty, Spaces):
+for env_class in (Windy, Flickers, MoveRight, Counter, OneStep, RandomEnds, NotFinite, Faulty, Fatal, Spaces):
     limit = 20 if env_class is MoveRight else None
     gym.register(f"{env_class.__name__}-v0", env_class, max_episode_steps=limit, disable_env_checker=True)
 gym.register("Endless-v0", Counter, kwargs={"lengths": (0,)}, disable_env_checker=True)

@@ -1,0 +1,132 @@
+"""A process that watches the one at work: an environment may hang, or end the process that steps it."""
+
+import ctypes
+import mmap
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Literal, NoReturn
+
+from prefrl.errors import EnvError, PrefrlError
+
+LIMITS = {"step": 25.0, "reset": 120.0, "make": 300.0}
+"""Seconds after which an environment's method is taken to hang; simulators may take their time to start."""
+
+STOP_SECONDS = 10.0
+"""Seconds that work is given to end after Ctrl-C or SIGTERM."""
+
+POLL_SECONDS = 0.05
+
+Method = Literal["step", "reset", "make"]
+_METHODS: tuple[Method, ...] = ("step", "reset", "make")
+_board = memoryview(mmap.mmap(-1, 16)).cast("q")  # shared with forked processes: calls begun and ended; the method
+
+
+@contextmanager
+def calling(method: Method) -> Iterator[None]:
+    """Within, an environment's own code runs."""
+    _board[1] = _METHODS.index(method)
+    _board[0] += 1
+    try:
+        yield
+    finally:
+        _board[0] += 1
+
+
+def watch(work: Callable[[], int]) -> int:
+    """Run `work`, which gives an exit code, in a process of its own, and see to it that it ends; its exit code.
+
+    Ctrl-C and SIGTERM reach it once; after a second Ctrl-C, or 10 seconds, it is killed. If this process dies, so does
+    that one; only Linux can promise that, so that elsewhere `work` runs in this process, and nobody watches.
+
+    Raises:
+        EnvError: an environment hung, or ended the process.
+    """
+    if sys.platform != "linux":
+        return work()
+    _board[0] = 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent, child = os.getpid(), os.fork()
+    if child == 0:
+        _work(work, parent)
+    return _Watch(child).until_it_ends()
+
+
+def _work(work: Callable[[], int], parent: int) -> NoReturn:
+    code = PrefrlError.exit_code
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both processes, a program to one
+        signal.signal(signal.SIGUSR1, signal.default_int_handler)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() == parent:
+            code = work()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+class _Watch:
+    def __init__(self, child: int) -> None:
+        self.child = child
+        self.stopped_by: int | None = None
+        self.hung = False
+        self.calls = self.polls = 0
+
+    def until_it_ends(self) -> int:
+        heeded = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._pass_on) for number in heeded}
+        try:
+            while True:
+                done, status = os.waitpid(self.child, os.WNOHANG)
+                if done:
+                    return self._exit_code(os.waitstatus_to_exitcode(status))
+                self._look()
+                time.sleep(POLL_SECONDS)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        if self.stopped_by == number == signal.SIGINT:
+            os.kill(self.child, signal.SIGKILL)
+        elif self.stopped_by is None:
+            self.stopped_by, self.polls = number, 0
+            os.kill(self.child, signal.SIGUSR1 if number == signal.SIGINT else number)
+
+    def _look(self) -> None:
+        """Kill what hangs. Looks are counted, since a clock goes on while a computer sleeps."""
+        if self.stopped_by is None and (self.calls != _board[0] or not _is_calling()):
+            self.calls, self.polls = _board[0], 0
+        self.polls += 1
+        limit = STOP_SECONDS if self.stopped_by is not None else LIMITS[_method()]
+        if self.polls * POLL_SECONDS > limit:
+            os.kill(self.child, signal.SIGKILL)
+            self.hung = self.stopped_by is None
+
+    def _exit_code(self, code: int) -> int:
+        if self.stopped_by is not None:
+            return code if code >= 0 else 128 + self.stopped_by
+        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        if self.hung:
+            limit = LIMITS[_method()]
+            raise EnvError(f"the environment's {_method()}() hangs: no answer in {limit:.0f} s; mend it there")
+        if _is_calling():
+            raise EnvError(f"the environment's {_method()}() ended the process ({how}); mend it there")
+        if code < 0:
+            print(f"prefrl: error: the process was ended by {how}; go on with: prefrl resume RUN_DIR", file=sys.stderr)
+            return 128 - code
+        return code
+
+
+def _is_calling() -> bool:
+    return bool(_board[0] % 2)
+
+
+def _method() -> Method:
+    return _METHODS[_board[1]]
