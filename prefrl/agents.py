@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from stable_baselines3 import PPO
 from stable_baselines3.common.running_mean_std import RunningMeanStd
@@ -20,7 +21,7 @@ from prefrl import watchdog
 from prefrl.config import PPOConfig, TrainConfig
 from prefrl.errors import CheckpointError, EnvError
 from prefrl.film import RecordFrames
-from prefrl.simstate import RecordSimState, set_up_mujoco
+from prefrl.simstate import RecordSimState, set_up_mujoco, snapshotter
 
 SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
 REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
@@ -54,16 +55,46 @@ def try_env(config: TrainConfig) -> int | None:
         The number of steps after which it truncates its episodes, if it is known.
 
     Raises:
-        EnvError: it cannot be made, reset or stepped, or a space is not supported.
+        EnvError: it cannot be made, reset or stepped, a space is not supported, or a person could not be shown clips.
     """
     env = Guarded(make_env(config.env_id, config.env_kwargs))
     env.action_space.seed(config.seed)
     try:
         env.reset(seed=config.seed)
         env.step(env.action_space.sample())
+        if config.teacher == "human" and not config.record_frames and snapshotter(env) is None and not repeats(config):
+            raise EnvError(
+                f"{config.env_id} does not repeat itself after reset(seed=...), so that its clips cannot be drawn "
+                "later; add --record-frames"
+            )
         return env.spec.max_episode_steps if env.spec else None
     finally:
         env.close()
+
+
+def repeats(config: TrainConfig, steps: int = 20) -> bool:
+    """Whether the same seed and actions give the same episode again, over its first `steps`.
+
+    Raises:
+        EnvError: the environment cannot be made, reset or stepped.
+    """
+    env = Guarded(make_env(config.env_id, config.env_kwargs))
+    try:
+        first, second = (_trace(env, config.seed, steps) for _ in range(2))
+        return first.shape == second.shape and np.array_equal(first, second, equal_nan=True)
+    finally:
+        env.close()
+
+
+def _trace(env: gym.Env[Any, Any], seed: int, steps: int) -> NDArray[np.float64]:
+    env.action_space.seed(seed)
+    told: list[Any] = [env.reset(seed=seed)[0]]
+    for _ in range(steps):
+        obs, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+        told += [obs, reward, terminated, truncated]
+        if terminated or truncated:
+            break
+    return np.concatenate([np.ravel(item).astype(np.float64) for item in told])
 
 
 def _first_line(error: BaseException) -> str:
@@ -218,16 +249,16 @@ def load_agent(agent: PPO, normaliser: VecNormalize, read: Callable[[str], bytes
     """
     try:
         agent.policy.load_state_dict(load(read("policy.safetensors")))
-    except RuntimeError as error:
+        optimizer = agent.policy.optimizer.state_dict()
+        for key, value in load(read("policy_optimizer.safetensors")).items():
+            index, name = key.split(".", 1)
+            optimizer["state"].setdefault(int(index), {})[name] = value
+        agent.policy.optimizer.load_state_dict(optimizer)
+        stats = json.loads(read("vec_normalize.json"))
+        normaliser.obs_rms = _running(stats["obs"])  # type: ignore[assignment]  # a dict only for Dict spaces
+        normaliser.ret_rms = _running(stats["returns"])
+    except (SafetensorError, RuntimeError, ValueError, TypeError, LookupError) as error:
         raise CheckpointError(f"the saved policy does not fit this environment: {_first_line(error)}") from error
-    optimizer = agent.policy.optimizer.state_dict()
-    for key, value in load(read("policy_optimizer.safetensors")).items():
-        index, name = key.split(".", 1)
-        optimizer["state"].setdefault(int(index), {})[name] = value
-    agent.policy.optimizer.load_state_dict(optimizer)
-    stats = json.loads(read("vec_normalize.json"))
-    normaliser.obs_rms = _running(stats["obs"])  # type: ignore[assignment]  # a dict only for Dict spaces
-    normaliser.ret_rms = _running(stats["returns"])
 
 
 def _running(stats: Mapping[str, Any]) -> RunningMeanStd:

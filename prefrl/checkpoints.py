@@ -1,19 +1,17 @@
 """Checkpoints: folders of files that are written whole, checked by their hashes, and never pickled."""
 
-import hashlib
-import json
 import re
 import shutil
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prefrl import files as disk
 from prefrl.errors import CheckpointError
-from prefrl.files import storage, sync
+from prefrl.files import sealed, sha256, storage, sync, unsealed
 
 KEEP = 3
 """Checkpoints kept in a run folder."""
@@ -44,9 +42,21 @@ class Checkpoint:
             data = (self.path / name).read_bytes()
         except OSError as error:
             raise CheckpointError(f"{self.path / name} cannot be read ({error.strerror})") from error
-        if self.hashes.get(name) != _sha256(data):
+        if self.hashes.get(name) != sha256(data):
             raise CheckpointError(f"{self.path / name} is damaged (its SHA-256 is not the one in manifest.json)")
         return data
+
+    def require(self, wanted: Mapping[str, Any]) -> None:
+        """See that the trainer noted these values, where it noted any.
+
+        Raises:
+            CheckpointError: one of them differs.
+        """
+        for name, value in wanted.items():
+            if self.state.get(name, value) != value:
+                raise CheckpointError(
+                    f"{self.path} is of another run: its {name} is {self.state[name]!r}, not {value!r}; restore a copy"
+                )
 
 
 def write(folder: Path, num_timesteps: int, files: Mapping[str, bytes], state: Mapping[str, Any]) -> None:
@@ -64,9 +74,9 @@ def write(folder: Path, num_timesteps: int, files: Mapping[str, bytes], state: M
     manifest = {
         "num_timesteps": num_timesteps,
         "state": dict(state),
-        "files": {name: {"sha256": _sha256(data), "size": len(data)} for name, data in files.items()},
+        "files": {name: {"sha256": sha256(data), "size": len(data)} for name, data in files.items()},
     }
-    files = {**files, "manifest.json": json.dumps({"sha256": _digest(manifest), **manifest}, indent=2).encode()}
+    files = {**files, "manifest.json": sealed(manifest)}
     with storage(target):
         for leftover in folder.glob(".*.tmp"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -91,28 +101,31 @@ def latest(folder: Path) -> Checkpoint | None:
     Raises:
         CheckpointError: there are checkpoints, but all are damaged.
     """
-    found = _paths(folder)
-    for path in found:
+    checkpoint = next(whole(folder), None)
+    if checkpoint is None and _paths(folder):
+        raise CheckpointError(f"{folder} holds no checkpoint that is whole; restore a copy")
+    return checkpoint
+
+
+def whole(folder: Path) -> Iterator[Checkpoint]:
+    """The checkpoints that are whole, latest first; each damaged one before the one that is asked for is warned of."""
+    for path in _paths(folder):
         try:
-            return _load(path)
+            yield _load(path)
         except CheckpointError as error:
             warnings.warn(f"{error}; trying the checkpoint before", stacklevel=3)
-    if found:
-        raise CheckpointError(f"{folder} holds no checkpoint that is whole; restore a copy")
-    return None
 
 
 def _load(path: Path) -> Checkpoint:
     file = path / "manifest.json"
     try:
-        manifest = json.loads(file.read_bytes())
-        whole = manifest.pop("sha256") == _digest(manifest) and manifest["num_timesteps"] == int(path.stem)
+        manifest = unsealed(file.read_bytes())
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read ({error.strerror})") from error
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{file} is damaged ({error})") from error
-    if not whole:
-        raise CheckpointError(f"{file} is damaged (its contents do not match its SHA-256 or its folder)")
+    if manifest["num_timesteps"] != int(path.stem):
+        raise CheckpointError(f"{file} is damaged (it belongs into another folder than {path.name})")
     hashes = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     checkpoint = Checkpoint(path, manifest["num_timesteps"], manifest["state"], hashes)
     for name in hashes:
@@ -139,11 +152,3 @@ def _paths(folder: Path) -> list[Path]:
     """Checkpoint folders, latest first; after each the one that it replaced, if that is there still."""
     found = [p for p in folder.glob("*") if re.fullmatch(r"\d{9,}(\.old)?", p.name)]
     return sorted(found, key=lambda path: (int(path.stem), path.suffix == ""), reverse=True)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    return _sha256(json.dumps(manifest, sort_keys=True, allow_nan=False).encode())

@@ -80,7 +80,10 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Doctor:
-    """Tell what is installed, what is wrong, and the command that mends it."""
+    """Tell what is installed, what is wrong, and the command that mends it; or what is damaged in a run folder."""
+
+    run_dir: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN_DIR]")] = None
+    """Folder of a run to look at, and not at what is installed."""
 
 
 Command = TrainConfig | Resume | Label | Evaluate | Doctor
@@ -173,6 +176,10 @@ def run(command: Command) -> int:
             )
         case Evaluate():
             _evaluate(command)
+        case Doctor(Path() as run_dir):
+            from prefrl.checkup import checkup
+
+            return checkup(run_dir)
         case Doctor():
             from prefrl.doctor import doctor
 

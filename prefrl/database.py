@@ -33,7 +33,7 @@ def connect(url: str) -> Engine:
         if path is not None:
             with storage(path):
                 _ensure_file(url, path)
-        engine = _engine(url)
+        engine = make_engine(url)
     except (ArgumentError, NoSuchModuleError) as error:
         raise UsageError(f"{url!r} is not a database URL; write for example sqlite:///preferences.sqlite") from error
     except ModuleNotFoundError as error:
@@ -95,7 +95,7 @@ def _ensure_file(url: str, path: Path) -> None:
 def _create_file(url: str, path: Path) -> None:
     """Make a new store beside `path` and link it there, so that a file under that name is always a whole store."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    engine = _engine(make_url(url).set(database=str(temporary)).render_as_string(hide_password=False))
+    engine = make_engine(make_url(url).set(database=str(temporary)).render_as_string(hide_password=False))
     try:
         _check(engine)
         try:
@@ -115,7 +115,8 @@ def _create_file(url: str, path: Path) -> None:
                 leftover.unlink()
 
 
-def _engine(url: str) -> Engine:
+def make_engine(url: str) -> Engine:
+    """An engine that looks at nothing yet."""
     if make_url(url).get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     if make_url(url).database in (None, "", ":memory:"):

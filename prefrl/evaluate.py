@@ -18,10 +18,9 @@ from prefrl.clips import Renderer, write_mp4
 from prefrl.config import TrainConfig
 from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
 from prefrl.files import json_values
-from prefrl.learner import REWARD_FILE
+from prefrl.learner import identity, load_ensemble
 from prefrl.losses import expected_calibration_error, preference_accuracy
 from prefrl.queries import candidate_pairs
-from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
 from prefrl.store import Store
@@ -161,6 +160,7 @@ def load(config: TrainConfig, checkpoint: Checkpoint, recorder: RecordingVecEnv)
     agent = make_agent(
         replace(config.ppo, n_steps=config.ppo.batch_size), normaliser
     )  # SB3 warns of what it will not do
+    checkpoint.require(identity(config))
     load_agent(agent, normaliser, checkpoint.read)
     return agent, normaliser
 
@@ -196,7 +196,7 @@ def summary(returns: NDArray[np.float64]) -> TrueReturn:
 
 def agreement(config: TrainConfig, checkpoint: Checkpoint, episodes: list[Episode], seed: int) -> RewardAgreement:
     """How well the checkpoint's reward model agrees with the true reward on `episodes`."""
-    ensemble = RewardEnsemble.from_bytes(checkpoint.read(REWARD_FILE))
+    ensemble = load_ensemble(checkpoint)
     segments = cut(episodes, config.segment_length)
     if len(segments) < 2:
         return RewardAgreement(math.nan, math.nan, math.nan, math.nan)

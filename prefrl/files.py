@@ -1,10 +1,12 @@
 """Files that are on disk when a function returns, and an error for the user when they cannot be."""
 
+import hashlib
+import json
 import math
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,40 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sealed(values: Mapping[str, Any]) -> bytes:
+    """`values` as JSON, with a SHA-256 that `unsealed` looks at.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    return json.dumps({"sha256": _digest(values), **values}, indent=2).encode()
+
+
+def unsealed(data: bytes) -> dict[str, Any]:
+    """What `sealed` wrote.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    values: Any = None
+    with suppress(ValueError, RecursionError):
+        values = json.loads(data)
+    if not isinstance(values, dict):
+        raise ValueError("its contents are no JSON object")
+    if values.pop("sha256", None) != _digest(values):
+        raise ValueError("its contents do not match its SHA-256")
+    return values
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode())
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of `data` in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def json_values(value: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule
 from stable_baselines3.common.vec_env import VecEnv
@@ -22,20 +23,24 @@ from prefrl.agents import (
     make_agent,
     make_venv,
     normalise,
+    repeats,
     seed_span,
 )
 from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig
 from prefrl.errors import CheckpointError
+from prefrl.files import sha256
 from prefrl.fit import FitMetrics, fit, usable
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir, versions
 from prefrl.segments import Episode, cut, stack
 from prefrl.store import StoreInfo
-from prefrl.types import Preference
+from prefrl.types import Preference, fingerprint
 from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
 REWARD_FILE = "reward_model.safetensors"
+FORMAT = 1
+"""Of a checkpoint's files; raised whenever an older prefrl would misread them."""
 
 
 class Learner:
@@ -45,6 +50,9 @@ class Learner:
         """`venv`: environments of the caller's own; made from the configuration if None."""
         torch.set_num_threads(1)  # small nets are fastest so
         self.config = config
+        self.resumes = "unknown" if venv else how_it_resumes(config)
+        """How near a resumed run is to an uninterrupted one."""
+
         self.recorder = RecordingVecEnv(venv or make_venv(config))
         self.obs_dim = self.recorder.observation_space.shape[0]  # type: ignore[index]
         self.action_dim = action_dim(self.recorder.action_space)
@@ -121,11 +129,18 @@ class Learner:
 
         `known`: the preferences that the reward was learned from; a resumed run begins with the same ones.
         """
-        watermark = known[-1].seq if known else 0
-        files = {**agent_files(self.agent, self.normaliser), REWARD_FILE: self.ensemble.to_bytes()}
-        run.write_checkpoint(self.num_timesteps, files, {"span": span, "watermark": watermark})
         agent_zip = io.BytesIO()
         self.agent.save(agent_zip)  # a pickle inside: prefrl writes it and never reads it
+        files = {**agent_files(self.agent, self.normaliser), REWARD_FILE: self.ensemble.to_bytes()}
+        state = {
+            "span": span,
+            "watermark": known[-1].seq if known else 0,
+            "answers": fingerprint(known),
+            "resume": self.resumes,
+            "agent.zip": sha256(agent_zip.getvalue()),
+            **identity(self.config),
+        }
+        run.write_checkpoint(self.num_timesteps, files, state)
         run.write_agent(agent_zip.getvalue(), files["vec_normalize.json"])
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -134,12 +149,42 @@ class Learner:
         Raises:
             CheckpointError: it is of another environment, or of networks of another shape.
         """
+        checkpoint.require(identity(self.config))
         load_agent(self.agent, self.normaliser, checkpoint.read)
         try:
-            self.ensemble.load_state_dict(RewardEnsemble.from_bytes(checkpoint.read(REWARD_FILE)).state_dict())
+            self.ensemble.load_state_dict(load_ensemble(checkpoint).state_dict())
         except RuntimeError as error:
             raise CheckpointError(f"{checkpoint.path}: the saved reward model has another shape than asked") from error
         self.agent.num_timesteps = checkpoint.num_timesteps
+
+
+def identity(config: TrainConfig) -> dict[str, Any]:
+    """What a checkpoint must have in common with the run that loads it, beside the shapes of its networks."""
+    return {"format": FORMAT, "env_id": config.env_id, "env_kwargs": config.env_kwargs}
+
+
+def how_it_resumes(config: TrainConfig) -> str:
+    """Whether a resumed run repeats an uninterrupted one, on a CPU and with the same versions; if not, why."""
+    if config.teacher == "human" and config.reward == "learned":
+        return "not exact: a person's answers come at other times"
+    if config.record_frames:  # what is recorded is often there only once, a robot for example: no second one is made
+        return "not exact: the environment was recorded"
+    if not repeats(config):
+        return "not exact: the environment does not repeat itself after reset(seed=...)"
+    return "exact"
+
+
+def load_ensemble(checkpoint: Checkpoint) -> RewardEnsemble:
+    """The reward model of a checkpoint.
+
+    Raises:
+        CheckpointError: the file is damaged, or no reward model.
+    """
+    data = checkpoint.read(REWARD_FILE)
+    try:
+        return RewardEnsemble.from_bytes(data)
+    except (SafetensorError, RuntimeError, ValueError, TypeError, LookupError) as error:
+        raise CheckpointError(f"{checkpoint.path / REWARD_FILE} holds no reward model ({error})") from error
 
 
 class _OnRollout(BaseCallback):

@@ -19,7 +19,7 @@ from prefrl import checkpoints
 from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig, from_json, to_json
 from prefrl.errors import LockedError, UsageError
-from prefrl.files import atomic_write, json_values, storage, sync, write
+from prefrl.files import atomic_write, json_values, sealed, sha256, storage, sync, unsealed, write
 
 __all__ = ["Checkpoint", "RunDir", "versions"]
 
@@ -48,7 +48,7 @@ class RunDir:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 (temporary / "checkpoints").mkdir(parents=True)
-                write(temporary / "config.json", json.dumps(saved, indent=2).encode())
+                write(temporary / "config.json", sealed(saved))
                 sync(temporary)
                 temporary.rename(path)
             finally:
@@ -78,7 +78,7 @@ class RunDir:
         """
         file = self.path / "config.json"
         try:
-            return from_json(json.loads(file.read_bytes())["config"])
+            return from_json(unsealed(file.read_bytes())["config"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{file} cannot be read ({error}); restore it, or start a new run") from error
 
@@ -158,8 +158,26 @@ class RunDir:
         return records
 
     def write_checkpoint(self, num_timesteps: int, files: Mapping[str, bytes], state: Mapping[str, Any]) -> None:
-        """Add a checkpoint, whole or not at all, and keep the last three. See `checkpoints.write`."""
-        checkpoints.write(self.path / "checkpoints", num_timesteps, files, state)
+        """Add a checkpoint, whole or not at all, and keep the last three. See `checkpoints.write`.
+
+        It notes the sums of what else the folder holds, for the doctor.
+        """
+        with storage(self.path):
+            grown = {name: (self.path / name).read_bytes() for name in self.records()}
+        sums = {name: {"size": len(data), "sha256": sha256(data)} for name, data in grown.items()}
+        checkpoints.write(self.path / "checkpoints", num_timesteps, files, {**state, "records": sums})
+
+    def records(self) -> list[str]:
+        """Names of the files that grow line by line: metrics.jsonl, and TensorBoard's."""
+        found = [self.metrics_path, *self.tensorboard.glob("events.*")]
+        return sorted(str(path.relative_to(self.path)) for path in found if path.is_file())
+
+    def rewind(self, checkpoint: Checkpoint) -> None:
+        """Take out of metrics.jsonl what a run that is resumed will write again."""
+        size = checkpoint.state["records"].get(self.metrics_path.name, {"size": 0})["size"]
+        if self.metrics_path.exists() and self.metrics_path.stat().st_size > size:
+            with storage(self.metrics_path):
+                os.truncate(self.metrics_path, size)
 
     def latest_checkpoint(self) -> Checkpoint | None:
         """The latest checkpoint that is whole, each damaged one being warned of; None if none was ever written.
@@ -168,6 +186,10 @@ class RunDir:
             CheckpointError: there are checkpoints, but all are damaged.
         """
         return checkpoints.latest(self.path / "checkpoints")
+
+    def whole_checkpoints(self) -> list[Checkpoint]:
+        """All that are whole, latest first, each damaged one being warned of."""
+        return list(checkpoints.whole(self.path / "checkpoints"))
 
 
 def versions() -> dict[str, str]:

@@ -165,7 +165,7 @@ class Store:
         """The queries that nobody answered and nobody withdrew, oldest first, at most `limit` of them."""
         with self.transaction() as connection:
             oldest = select(queries.c.id).where(schema.is_pending).order_by(queries.c.id).limit(limit)
-            found = _load_queries(connection, queries.c.id.in_(oldest))
+            found = load_queries(connection, queries.c.id.in_(oldest))
             return [found[id] for id in sorted(found)]
 
     def query(self, query_id: int) -> Query:
@@ -175,7 +175,7 @@ class Store:
             StoreError: there is none.
         """
         with self.transaction() as connection:
-            found = _load_queries(connection, queries.c.id == query_id, with_films=True)
+            found = load_queries(connection, queries.c.id == query_id, with_films=True)
         if not found:
             raise StoreError(f"{database.name(self._engine)} has no query {query_id}; ask for one that it holds")
         return found[query_id]
@@ -236,7 +236,7 @@ class Store:
         table = schema.preferences
         with self.transaction() as connection:
             rows = connection.execute(select(table).where(table.c.seq > after).order_by(table.c.seq)).mappings().all()
-            asked = _load_queries(connection, queries.c.id.in_(select(table.c.query_id).where(table.c.seq > after)))
+            asked = load_queries(connection, queries.c.id.in_(select(table.c.query_id).where(table.c.seq > after)))
             return [schema.row_preference(row, asked) for row in rows]
 
     def watermark(self) -> int:
@@ -275,7 +275,7 @@ def _load_info(connection: Connection) -> StoreInfo | None:
     return StoreInfo(**values) if values else None
 
 
-def _load_queries(connection: Connection, condition: ColumnElement[bool], with_films: bool = False) -> dict[int, Query]:
+def load_queries(connection: Connection, condition: ColumnElement[bool], with_films: bool = False) -> dict[int, Query]:
     """id -> query; each segment is decoded once."""
     rows = connection.execute(select(queries).where(condition)).mappings().all()
     ids = select(queries.c.left_id).where(condition).union(select(queries.c.right_id).where(condition))

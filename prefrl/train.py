@@ -13,7 +13,7 @@ from prefrl.progress import Progress
 from prefrl.run_dir import RunDir
 from prefrl.store import Store
 from prefrl.teach import teach
-from prefrl.types import Preference
+from prefrl.types import Preference, fingerprint
 
 
 def train(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
@@ -60,9 +60,9 @@ def _loop(run: RunDir) -> RunDir:
             with progress.timing("practise"):
                 episodes = learner.practise(span, plan.steps_after(span), progress.on_rollout)
             teach(learner, store, plan, span, episodes, known, progress)
+            progress.end_span(span, learner, episodes)
             with progress.timing("checkpoint"):
                 learner.save(run, span, known)
-            progress.end_span(span, learner, episodes)
         store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them
     return run
 
@@ -77,8 +77,8 @@ def restore(learner: Learner, store: Store, run: RunDir) -> tuple[int, list[Pref
     if checkpoint is None:
         return -1, []
     learner.restore(checkpoint)
-    watermark = checkpoint.state["watermark"]
-    known = [p for p in store.preferences() if p.seq <= watermark]
-    if (known[-1].seq if known else 0) < watermark:
+    run.rewind(checkpoint)
+    known = [p for p in store.preferences() if p.seq <= checkpoint.state["watermark"]]
+    if checkpoint.state["answers"] != fingerprint(known):
         raise StoreError(f"{run.path}/preferences.sqlite lacks answers that the run has learned from; restore a copy")
     return int(checkpoint.state["span"]), known

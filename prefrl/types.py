@@ -1,5 +1,7 @@
 """The data of preference learning: segments, queries over pairs of them, preferences between the two."""
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -167,3 +169,9 @@ def effective(preferences: Sequence[Preference]) -> list[Preference]:
     """Those of `preferences` that count: neither superseded by a later one nor retractions."""
     superseded = {preference.supersedes for preference in preferences}
     return [preference for preference in preferences if preference.choice and preference.seq not in superseded]
+
+
+def fingerprint(preferences: Sequence[Preference]) -> str:
+    """SHA-256 of what `preferences` say, in their order: tells whether two lists of them are the same."""
+    said = [(p.seq, p.query.id, p.choice, p.annotator, p.supersedes) for p in preferences]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()

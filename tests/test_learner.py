@@ -1,4 +1,5 @@
 import dataclasses
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,10 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl.config import PPOConfig, RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError
-from prefrl.learner import Learner, random_actions
+from prefrl.learner import Learner, how_it_resumes, random_actions
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
-from prefrl.types import Choice, Preference, Query
+from prefrl.types import Choice, Preference, Query, fingerprint
 
 SMALL = TrainConfig(
     "MoveRight-v0",
@@ -169,7 +170,9 @@ def test_a_learner_that_was_saved_goes_on_as_if_it_had_not_been(tmp_path: Path) 
     other = Learner(SMALL)
     checkpoint = run.latest_checkpoint()
     assert checkpoint is not None
-    assert checkpoint.state == {"span": 1, "watermark": 5}
+    assert (checkpoint.state["span"], checkpoint.state["watermark"]) == (1, 5)
+    assert checkpoint.state["answers"] == fingerprint(preferences(episodes)[:5])
+    assert (checkpoint.state["env_id"], checkpoint.state["resume"]) == ("MoveRight-v0", "exact")
     other.restore(checkpoint)
     assert other.num_timesteps == learner.num_timesteps == 180
     assert other.ensemble.to_bytes() == learner.ensemble.to_bytes()
@@ -189,6 +192,64 @@ def test_a_checkpoint_of_another_reward_model_is_refused(tmp_path: Path) -> None
     wider = dataclasses.replace(SMALL, reward_model=dataclasses.replace(SMALL.reward_model, members=4))
     with pytest.raises(CheckpointError, match="reward model"):
         Learner(wider).restore(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "exact"),
+        ({"env_id": "Windy-v0"}, "not exact: the environment does not repeat itself"),
+        ({"teacher": "human"}, "not exact: a person's answers come at other times"),
+        ({"teacher": "human", "reward": "true"}, "exact"),
+        ({"record_frames": True}, "not exact: the environment was recorded"),
+    ],
+)
+def test_it_is_known_how_near_a_resumed_run_comes(changes: dict[str, object], said: str) -> None:
+    assert how_it_resumes(dataclasses.replace(SMALL, **changes)).startswith(said)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("changes", [{"env_id": "Windy-v0"}, {"env_kwargs": {"reward_scale": 2.0}}])
+def test_a_checkpoint_of_another_environment_is_refused(changes: dict[str, object], tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path / "run", SMALL)
+    Learner(SMALL).save(run, 0, [])
+    checkpoint = run.latest_checkpoint()
+    assert checkpoint is not None
+    name = next(iter(changes))
+    with pytest.raises(CheckpointError, match=f"of another run: its {name} is"):
+        Learner(dataclasses.replace(SMALL, **changes)).restore(checkpoint)  # type: ignore[arg-type]
+
+
+class Canary:
+    """Whoever unpickles this makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "name", ["policy.safetensors", "policy_optimizer.safetensors", "vec_normalize.json", "reward_model.safetensors"]
+)
+def test_a_pickle_in_a_checkpoint_is_refused_and_never_run(name: str, tmp_path: Path) -> None:
+    """Its hash is right: whoever made the checkpoint meant it."""
+    run, canary = RunDir.create(tmp_path / "run", SMALL), tmp_path / "canary"
+    learner, _ = explored()
+    practise(learner, 1, 80)
+    learner.save(run, 0, [])
+    before = run.latest_checkpoint()
+    assert before is not None
+    data = pickle.dumps(Canary(canary))
+    assert pickle.loads(data) is None  # it sings
+    canary.unlink()
+    run.write_checkpoint(200, {**{name: before.read(name) for name in before.hashes}, name: data}, before.state)
+    checkpoint = run.latest_checkpoint()
+    assert checkpoint is not None
+    with pytest.raises(CheckpointError):
+        Learner(SMALL).restore(checkpoint)
+    assert not canary.exists()
 
 
 bounds = st.tuples(st.floats(-9, 9, width=32), st.floats(-9, 9, width=32)).map(

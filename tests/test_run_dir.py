@@ -12,6 +12,7 @@ import pytest
 
 from prefrl.config import OracleConfig, PPOConfig, TrainConfig
 from prefrl.errors import LockedError, StorageError, UsageError
+from prefrl.files import sealed, unsealed
 from prefrl.run_dir import RunDir, versions
 from prefrl.store import Store
 
@@ -68,6 +69,7 @@ import subprocess, sys
 from pathlib import Path
 from prefrl.config import TrainConfig
 from prefrl.errors import StorageError
+from prefrl.files import sealed, unsealed
 from prefrl.run_dir import RunDir
 folder = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
@@ -121,9 +123,9 @@ def test_config_that_is_damaged(run, text):
 
 def test_config_of_another_version(run):
     file = run.path / "config.json"
-    saved = json.loads(file.read_text())
+    saved = unsealed(file.read_bytes())
     saved["config"]["novelty"] = 1
-    file.write_text(json.dumps(saved))
+    file.write_bytes(sealed(saved))
     with pytest.raises(UsageError, match="novelty"):
         _ = run.config
 
@@ -180,6 +182,7 @@ def test_metrics_with_a_damaged_line_warn(run):
 HOLD = """
 import sys, time
 from pathlib import Path
+from prefrl.files import sealed, unsealed
 from prefrl.run_dir import RunDir
 with RunDir.open(Path(sys.argv[1])).lock():
     print("held", flush=True)

@@ -279,6 +279,25 @@ def test_a_run_whose_answers_are_lost_does_not_go_on(tmp_path: Path) -> None:
         resume(run.path)
 
 
+@pytest.mark.fault
+def test_a_run_does_not_go_on_with_other_answers_than_it_learned_from(tmp_path: Path) -> None:
+    """As many of them, and later ones too, but an older copy of the store was answered anew."""
+    run = train(SMALL, tmp_path / "run")
+    other = train(dataclasses.replace(SMALL, oracle=OracleConfig(mistake=0.5)), tmp_path / "other")
+    shutil.copy(other.path / "preferences.sqlite", run.path / "preferences.sqlite")
+    with pytest.raises(StoreError, match="lacks answers"):
+        resume(run.path)
+
+
+def test_what_is_told_after_a_checkpoint_is_told_once(tmp_path: Path) -> None:
+    run = train(SMALL, tmp_path / "run")
+    told = [m["num_timesteps"] for m in run.metrics()]
+    newest = max((run.path / "checkpoints").iterdir())
+    shutil.rmtree(newest)
+    resume(run.path)
+    assert [m["num_timesteps"] for m in run.metrics()] == told
+
+
 def test_spans_are_long_enough_for_whole_episodes() -> None:
     config = TrainConfig("CartPole-v1", steps=100_000, labels=200)
     plan = Plan(config, time_limit=500)

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import make_query
+
+from prefrl.salvage import readable
+from prefrl.store import Answer, Store
+from prefrl.types import fingerprint
+
+
+@pytest.fixture
+def path(url: str, tmp_path: Path) -> Path:
+    """A store of 30 answers."""
+    rng = np.random.default_rng(0)
+    with Store(url) as store:
+        ids = store.add_queries([make_query(rng, 20) for _ in range(30)])
+        store.add_answers([Answer(id, "left", answered_at=float(id)) for id in ids])
+    return tmp_path / "preferences.sqlite"
+
+
+def test_of_a_whole_store_everything(path: Path, url: str) -> None:
+    with Store(url) as store:
+        assert fingerprint(list(readable(url))) == fingerprint(store.preferences())
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_of_a_damaged_store_what_is_right(path: Path, url: str, share: float) -> None:
+    data = path.read_bytes()
+    at = int(share * len(data))
+    path.write_bytes(data[:at] + bytes(5000) + data[at + 5000 :])
+    seqs = [p.seq for p in readable(url) if p.choice == "left" and p.answered_at == p.query.id == p.seq]
+    assert seqs == [p.seq for p in readable(url)]  # nothing that was not answered
+    assert len(seqs) >= 20 or share < 0.2  # the roots of the tables lie at the front
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("data", [b"", b"hello", b"SQLite format 3\0" + bytes(5000)])
+def test_of_what_is_no_store_nothing(path: Path, url: str, data: bytes) -> None:
+    path.write_bytes(data)
+    assert list(readable(url)) == []
