@@ -18,7 +18,7 @@ from typing import Any, Self
 from prefrl import checkpoints
 from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig, from_json, to_json
-from prefrl.errors import LockedError, UsageError
+from prefrl.errors import CheckpointError, LockedError, UsageError
 from prefrl.files import atomic_write, json_values, sealed, sha256, storage, sync, unsealed, write
 
 __all__ = ["Checkpoint", "RunDir", "versions"]
@@ -62,7 +62,10 @@ class RunDir:
 
         Raises:
             UsageError: there is none.
+            CheckpointError: it is a file, an agent that was saved by another program for example.
         """
+        if path.is_file():
+            raise CheckpointError(f"{path} is a file; prefrl reads run folders, and never a pickle: name the folder")
         if not path.is_dir():
             raise UsageError(f"{path} is no folder; name a run folder, or start a run with: prefrl train")
         if not (path / "config.json").is_file():

@@ -52,7 +52,7 @@ def need(*tools: str) -> None:
     """Skip the test where `tools` are missing; in continuous integration, fail it."""
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
-        message = f"{' and '.join(missing)} not installed; on Debian or Ubuntu: apt-get install xvfb xdotool"
+        message = f"{' and '.join(missing)} not installed; on Debian or Ubuntu: apt-get install xvfb xdotool strace"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
 
 

@@ -242,7 +242,7 @@ def test_a_pickle_in_a_checkpoint_is_refused_and_never_run(name: str, tmp_path: 
     before = run.latest_checkpoint()
     assert before is not None
     data = pickle.dumps(Canary(canary))
-    assert pickle.loads(data) is None  # it sings
+    pickle.loads(data)  # it sings
     canary.unlink()
     run.write_checkpoint(200, {**{name: before.read(name) for name in before.hashes}, name: data}, before.state)
     checkpoint = run.latest_checkpoint()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from prefrl.config import OracleConfig, PPOConfig, TrainConfig
-from prefrl.errors import LockedError, StorageError, UsageError
+from prefrl.errors import CheckpointError, LockedError, StorageError, UsageError
 from prefrl.files import sealed, unsealed
 from prefrl.run_dir import RunDir, versions
 from prefrl.store import Store
@@ -110,6 +110,13 @@ def test_open_says_what_is_missing(tmp_path):
         RunDir.open(tmp_path / "nowhere")
     with pytest.raises(UsageError, match=r"config\.json is missing"):
         RunDir.open(tmp_path)
+
+
+@pytest.mark.fault
+def test_an_agent_of_another_program_is_refused_unread(tmp_path):
+    (tmp_path / "agent.zip").write_bytes(b"\x80\x04N.")
+    with pytest.raises(CheckpointError, match="is a file; prefrl reads run folders, and never a pickle"):
+        RunDir.open(tmp_path / "agent.zip")
 
 
 @pytest.mark.fault
