@@ -168,7 +168,8 @@ def meaning(run: RunDir) -> tuple[list[Any], str | None]:
 
 def check_answers(folder: Path, rng: random.Random, count: int, env_id: str) -> Counter[str]:
     """Train and label at the same time, and kill the one or the other; then look for every answer."""
-    config = dataclasses.replace(SMALL, env_id=env_id, teacher="human", labels=300, steps=30_000, slack=50)
+    asked = {"labels": 1000, "initial_share": 0.9, "explore_steps": 3000, "slack": 100}  # never too few to answer
+    config = dataclasses.replace(SMALL, env_id=env_id, teacher="human", steps=30_000, **asked)  # type: ignore[arg-type]
     told = Counter[str]()
     while told["kills"] < count:
         path, told["runs"] = folder / f"run {told['runs']}", told["runs"] + 1
@@ -217,7 +218,7 @@ def label(path: Path, writing: int) -> None:
                 os.write(writing, f"{showing.query_id} {choice}\n".encode())
             while clerk.state.showings[:1] == (showing,):
                 time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.05))
+        time.sleep(rng.uniform(0, 0.02))
 
 
 GUARDS = {
