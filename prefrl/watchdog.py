@@ -119,7 +119,8 @@ class _Watch:
         if _is_calling():
             raise EnvError(f"the environment's {_method()}() ended the process ({how}); mend it there")
         if code < 0:
-            print(f"prefrl: error: the process was ended by {how}; go on with: prefrl resume RUN_DIR", file=sys.stderr)
+            words = f"the process was ended by {how}; if memory is short, free some; a run goes on by: prefrl resume"
+            print(f"prefrl: error: {words}", file=sys.stderr)
             return 128 - code
         return code
 

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl.config import PPOConfig, RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError
-from prefrl.learner import Learner, how_it_resumes, random_actions
+from prefrl.learner import FORMAT, Learner, how_it_resumes, random_actions
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
 from prefrl.types import Choice, Preference, Query, fingerprint
@@ -217,6 +217,16 @@ def test_a_checkpoint_of_another_environment_is_refused(changes: dict[str, objec
     name = next(iter(changes))
     with pytest.raises(CheckpointError, match=f"of another run: its {name} is"):
         Learner(dataclasses.replace(SMALL, **changes)).restore(checkpoint)  # type: ignore[arg-type]
+
+
+def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path / "run", SMALL)
+    Learner(SMALL).save(run, 0, [])
+    checkpoint = run.latest_checkpoint()
+    assert checkpoint is not None
+    newer = dataclasses.replace(checkpoint, state={**checkpoint.state, "format": FORMAT + 1})
+    with pytest.raises(CheckpointError, match=f"its format is {FORMAT + 1}, not {FORMAT}"):
+        Learner(SMALL).restore(newer)
 
 
 class Canary:

@@ -130,9 +130,7 @@ def test_the_workers_own_death_is_told(tmp_path: Path) -> None:
     os.kill(int((tmp_path / "run" / "lock").read_text()), signal.SIGKILL)
     _, told = trainer.communicate(timeout=10)
     assert trainer.returncode == 137
-    assert told.splitlines()[-1].startswith(
-        "prefrl: error: the process was ended by SIGKILL; go on with: prefrl resume"
-    )
+    assert told.splitlines()[-1].startswith("prefrl: error: the process was ended by SIGKILL; ")
 
 
 def test_nobody_waits_longer_than_promised() -> None:
