@@ -47,15 +47,16 @@ class Checkpoint:
         return data
 
     def require(self, wanted: Mapping[str, Any]) -> None:
-        """See that the trainer noted these values, where it noted any.
+        """See that the trainer noted these values.
 
         Raises:
             CheckpointError: one of them differs.
         """
         for name, value in wanted.items():
-            if self.state.get(name, value) != value:
+            if self.state.get(name) != value:
+                noted = repr(self.state.get(name))
                 raise CheckpointError(
-                    f"{self.path} is of another run: its {name} is {self.state[name]!r}, not {value!r}; restore a copy"
+                    f"{self.path} is of another run: its {name} is {noted}, not {value!r}; restore a copy"
                 )
 
 

@@ -68,6 +68,13 @@ def test_an_environment_that_cannot_be_shown_is_refused_and_nothing_is_made(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_environment_that_cannot_be_replayed_is_refused_and_the_remedy_named(tmp_path: Path) -> None:
+    config = TrainConfig("toy_envs:Windy-v0", teacher="human", steps=40_000, labels=20, segment_length=10)
+    with pytest.raises(EnvError, match=r"does not repeat itself .* add --record-frames"):
+        train(config, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_waiting_ends_with_the_last_answer_needed(tmp_path: Path) -> None:
     missing: list[int] = []
     with Store(f"sqlite:///{tmp_path / 'store.sqlite'}") as store:
