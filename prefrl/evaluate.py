@@ -19,7 +19,7 @@ from prefrl.config import TrainConfig
 from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
 from prefrl.files import json_values
 from prefrl.learner import identity, load_ensemble
-from prefrl.losses import expected_calibration_error, preference_accuracy
+from prefrl.metrics import expected_calibration_error, iqm, preference_accuracy, spearman
 from prefrl.queries import candidate_pairs
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
@@ -191,7 +191,7 @@ def summary(returns: NDArray[np.float64]) -> TrueReturn:
     if len(returns) > 1 and np.ptp(returns) > 0:
         resampled = stats.bootstrap((returns,), np.mean, method="percentile", rng=np.random.default_rng(0))
         interval = (float(resampled.confidence_interval.low), float(resampled.confidence_interval.high))
-    return TrueReturn(mean, float(returns.std()), float(stats.trim_mean(returns, 0.25)), interval)
+    return TrueReturn(mean, float(returns.std()), iqm(returns), interval)
 
 
 def agreement(config: TrainConfig, checkpoint: Checkpoint, episodes: list[Episode], seed: int) -> RewardAgreement:
@@ -204,25 +204,16 @@ def agreement(config: TrainConfig, checkpoint: Checkpoint, episodes: list[Episod
         rewards = ensemble.segment_rewards(*(torch.as_tensor(x) for x in stack(segments))).mean(0)  # (B, T)
     true_rewards = np.stack([s.true_rewards for s in segments])
     living = np.stack([~s.absorbing[:-1] for s in segments])
-    learned, true = rewards.sum(1), torch.tensor([s.true_return for s in segments])
+    learned, true = rewards.sum(1).numpy(), np.array([s.true_return for s in segments])
     every = len(segments) * (len(segments) - 1) // 2
-    left, right = torch.from_numpy(
-        candidate_pairs(len(segments), min(PAIRS, every), np.random.default_rng(seed))
-    ).T  # (pairs,) each
-    logits, targets = learned[left] - learned[right], (torch.sign(true[left] - true[right]) + 1) / 2
+    left, right = candidate_pairs(len(segments), min(PAIRS, every), np.random.default_rng(seed)).T  # (pairs,) each
+    logits, targets = learned[left] - learned[right], (np.sign(true[left] - true[right]) + 1) / 2
     return RewardAgreement(
-        preference_accuracy=preference_accuracy(logits, targets.float()),
-        expected_calibration_error=expected_calibration_error(torch.sigmoid(logits), targets),
+        preference_accuracy=preference_accuracy(logits, targets),
+        expected_calibration_error=expected_calibration_error(torch.sigmoid(torch.from_numpy(logits)).numpy(), targets),
         spearman_step=spearman(rewards.numpy()[living], true_rewards[living]),
-        spearman_segment=spearman(learned.numpy(), true.numpy()),
+        spearman_segment=spearman(learned, true),
     )
-
-
-def spearman(x: NDArray[Any], y: NDArray[Any]) -> float:
-    """Rank correlation of two equally long arrays; NaN when one of them is constant."""
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return math.nan
-    return float(stats.spearmanr(x, y).statistic)
 
 
 def save_video(config: TrainConfig, episode: Episode, path: Path) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from prefrl.config import RewardConfig
-from prefrl.losses import bradley_terry_loss, expected_calibration_error, preference_accuracy
+from prefrl.losses import bradley_terry_loss
+from prefrl.metrics import expected_calibration_error, preference_accuracy
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import stack
 from prefrl.types import Preference, effective, target
@@ -27,6 +28,9 @@ class FitMetrics:
     """Mean of what the last pass minimised, in nats: the likelihood of smoothed labels."""
 
     held_out_loss: float
+    held_out_decided: int
+    """Held-out preferences with a better side: what the next figure is a share of."""
+
     held_out_accuracy: float
     """Share of held-out pairs whose better side the ensemble names; NaN if there is none with a better side."""
 
@@ -85,14 +89,15 @@ def fit(
         elif epoch - best_epoch >= config.patience:
             break
     ensemble.load_state_dict(best_weights)
-    logits = _logits(ensemble, test).mean(0)
+    logits, targets = _logits(ensemble, test).mean(0), test.targets.numpy()
     return FitMetrics(
         preferences=len(used),
         epochs=epoch,
         train_loss=train_loss,
         held_out_loss=best_loss if len(test.targets) else math.nan,
-        held_out_accuracy=preference_accuracy(logits, test.targets),
-        held_out_calibration_error=expected_calibration_error(torch.sigmoid(logits), test.targets),
+        held_out_decided=int((targets != 0.5).sum()),
+        held_out_accuracy=preference_accuracy(logits.numpy(), targets),
+        held_out_calibration_error=expected_calibration_error(torch.sigmoid(logits).numpy(), targets),
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from prefrl.config import PPOConfig, RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError, UsageError
-from prefrl.evaluate import Evaluation, agreement, evaluate, load, play, spearman, summary
+from prefrl.evaluate import Evaluation, agreement, evaluate, load, play, summary
 from prefrl.learner import Learner
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import Checkpoint, RunDir
@@ -223,13 +223,6 @@ def test_the_interval_holds_the_mean_about_as_often_as_it_says() -> None:
         low, high = summary(rng.normal(3.0, 1.0, 30)).ci95
         held.append(low <= 3.0 <= high)
     assert 0.85 < np.mean(held) <= 1.0
-
-
-def test_rank_correlation_by_hand() -> None:
-    assert spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 1e6, 500.0])) == pytest.approx(0.5)
-    assert spearman(np.array([1.0, 2.0, 3.0]), np.array([-1.0, -8.0, -27.0])) == pytest.approx(-1.0)
-    assert math.isnan(spearman(np.array([1.0, 2.0]), np.array([3.0, 3.0])))
-    assert math.isnan(spearman(np.array([1.0]), np.array([3.0])))
 
 
 def test_a_video_shows_the_first_episode(run: RunDir, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefrl.losses import bradley_terry_loss, expected_calibration_error, preference_accuracy
+from prefrl.losses import bradley_terry_loss
 
 LN3 = math.log(3)  # sigmoid(log 3) = 3/4
 
@@ -60,63 +60,3 @@ def test_the_gradient_is_the_error_of_the_stated_probability(logit: float, targe
 def test_wrong_ranks_are_refused(logits: tuple[int, ...], targets: tuple[int, ...]) -> None:
     with pytest.raises(AssertionError):
         bradley_terry_loss(torch.zeros(logits), torch.zeros(targets))
-
-
-@pytest.mark.parametrize(
-    ("logits", "targets", "expected"),
-    [
-        ([2.0, -1.0, 3.0, -0.5], [1.0, 0.0, 0.0, 1.0], 0.5),
-        ([2.0, -1.0, 9.0], [1.0, 0.0, 0.5], 1.0),  # the tie is left out
-        ([0.0, 1.0], [1.0, 1.0], 0.75),  # no opinion counts half
-        ([0.0, 0.0], [1.0, 0.0], 0.5),
-    ],
-)
-def test_accuracy_by_hand(logits: list[float], targets: list[float], expected: float) -> None:
-    assert preference_accuracy(torch.tensor(logits), torch.tensor(targets)) == expected
-
-
-@pytest.mark.parametrize(("logits", "targets"), [([], []), ([1.0, -2.0], [0.5, 0.5])])
-def test_accuracy_of_no_decided_pair_is_nan(logits: list[float], targets: list[float]) -> None:
-    assert math.isnan(preference_accuracy(torch.tensor(logits), torch.tensor(targets)))
-
-
-def calibration(probabilities: list[float], targets: list[float], bins: int = 10) -> float:
-    return expected_calibration_error(torch.tensor(probabilities), torch.tensor(targets), bins)
-
-
-def test_calibration_error_by_hand() -> None:
-    # Confidences 0.9 (right), 0.9 (wrong) and 0.6 (right): gaps |0.9 - 1/2| * 2 pairs and |0.6 - 1| * 1 pair.
-    assert calibration([0.9, 0.1, 0.6], [1.0, 1.0, 1.0]) == pytest.approx((2 * 0.4 + 0.4) / 3)
-
-
-def test_calibration_error_is_averaged_within_a_bin_not_beyond() -> None:
-    probabilities, targets = [0.52, 0.98], [1.0, 0.0]
-    assert calibration(probabilities, targets) == pytest.approx((0.48 + 0.98) / 2)
-    assert calibration(probabilities, targets, bins=1) == pytest.approx(0.75 - 0.5)
-
-
-def test_a_stated_winner_that_wins_as_often_as_stated_is_calibrated() -> None:
-    assert calibration([0.75, 0.25, 0.75, 0.25], [1.0, 0.0, 0.0, 0.0]) == pytest.approx(0.0)
-
-
-@pytest.mark.parametrize(("probability", "error"), [(0.5, 0.0), (1.0, 0.5), (0.0, 0.5)])
-def test_a_tie_is_half_right(probability: float, error: float) -> None:
-    assert calibration([probability], [0.5]) == pytest.approx(error)
-
-
-@given(st.lists(st.tuples(st.floats(0, 1, width=32), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=30))
-def test_calibration_error_is_a_share_and_blind_to_the_sides(pairs: list[tuple[float, float]]) -> None:
-    probabilities, targets = (torch.tensor(x) for x in zip(*pairs, strict=True))
-    decided = probabilities != 0.5  # of an even chance, the left is called the winner
-    error = expected_calibration_error(probabilities[decided], targets[decided])
-    if decided.any():
-        assert 0 <= error <= 1
-        # A mirrored probability may be rounded into the neighbouring bin, so only what cannot be is compared.
-        mirrored = expected_calibration_error(1 - probabilities[decided], 1 - targets[decided], bins=1)
-        assert mirrored == pytest.approx(
-            expected_calibration_error(probabilities[decided], targets[decided], bins=1), abs=1e-5
-        )
-
-
-def test_calibration_error_of_no_pair_is_nan() -> None:
-    assert math.isnan(calibration([], []))
