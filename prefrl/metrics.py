@@ -115,7 +115,8 @@ def ensemble_spread(returns: NDArray[Any], weights: Weights = None) -> float:
 
         mean_b std_e(R_eb - mean_b R_eb) / std_b(mean_e R_eb)
 
-    A constant between members says nothing about preferences and is left out. NaN for one member, or one segment.
+    A constant between members says nothing about preferences and is left out. Members that find all segments alike say
+    the same. NaN for one member, or one segment; infinite if all that members say cancels out.
 
     Args:
         returns: (E, B) each member's return of each segment.
@@ -129,7 +130,7 @@ def ensemble_spread(returns: NDArray[Any], weights: Weights = None) -> float:
     centred = values - (values @ w / w.sum())[:, None]
     between = math.sqrt(_mean(centred.mean(0) ** 2, w))
     within = _mean(centred.std(0), w)
-    return within / between if between > 0 else math.nan if within == 0 else math.inf
+    return within / between if between > 0 else math.inf if within > 0 else 0.0
 
 
 def iqm(values: NDArray[Any]) -> float:
@@ -138,11 +139,14 @@ def iqm(values: NDArray[Any]) -> float:
     return float(stats.trim_mean(values, 0.25))
 
 
-def wilson(right: float, total: float) -> tuple[float, float]:
-    """95 % interval of a share of which `right` of `total` were seen (Wilson 1927); (0, 1) of nothing."""
+def wilson(right: float, total: float, z: float = Z95) -> tuple[float, float]:
+    """Interval of a share of which `right` of `total` were seen (Wilson 1927); (0, 1) of nothing.
+
+    `z`: how many standard deviations to each side; 95 % of what is possible lies within by default.
+    """
     if total <= 0:
         return 0.0, 1.0
-    share, spread = right / total, Z95**2 / total
+    share, spread = right / total, z**2 / total
     middle = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
     return max(0.0, middle - half), min(1.0, middle + half)

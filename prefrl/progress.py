@@ -5,9 +5,10 @@ import resource
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from dataclasses import asdict
+from typing import Any, Self, get_args
 
 import numpy as np
 from rich.console import Console
@@ -15,8 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from stable_baselines3.common.logger import configure
 
+from prefrl.alarms import Alarm, Kind, raised
 from prefrl.config import TrainConfig
 from prefrl.errors import StorageError, Terminated
+from prefrl.files import json_values
 from prefrl.fit import FitMetrics
 from prefrl.learner import Learner
 from prefrl.run_dir import RunDir
@@ -45,6 +48,8 @@ class Progress:
         self.logger = configure(str(run.tensorboard), ["tensorboard"])
         self.seconds: dict[str, float] = defaultdict(float)
         self.learned: dict[str, Any] = {}
+        self.signals: dict[str, float] = {}
+        self.history = run.metrics()
         self.waiting = False
 
     def __enter__(self) -> Self:
@@ -86,39 +91,65 @@ class Progress:
         if fitted is not None:
             self.learned |= {f"reward/{k}": v for k, v in fitted.as_dict().items()}
 
+    def observe(self, signals: Mapping[str, float]) -> None:
+        """Keep `signals` for this span's record, and for the alarms that they give rise to."""
+        self.signals |= signals
+
     def end_span(self, span: int, learner: Learner, episodes: list[Episode]) -> None:
         """Write the span's record, and show it."""
         finished = [e for e in episodes if e.finished]
         returns, lengths = [e.true_return for e in finished], [len(e.actions) for e in finished]
         steps = sum(len(e.actions) for e in episodes)
-        record = {
-            "span": span,
-            "num_timesteps": learner.num_timesteps,
-            **self.learned,
-            "true_return": float(np.mean(returns)) if returns else None,
-            "true_reward": float(np.concatenate([e.true_rewards for e in episodes]).mean()),
-            "episode_length": float(np.mean(lengths)) if lengths else None,
-            "episodes": len(finished),
-            "bad_steps": learner.recorder.bad_steps,
-            "peak_memory_mb": peak_memory_mb(),
-            "steps_per_second": steps / sum(self.seconds.values()),
-            **{f"seconds/{part}": seconds for part, seconds in self.seconds.items()},
-        }
+        record = json_values(
+            {
+                "span": span,
+                "num_timesteps": learner.num_timesteps,
+                **self.learned,
+                **self.signals,
+                "true_return": float(np.mean(returns)) if returns else None,
+                "true_reward": float(np.concatenate([e.true_rewards for e in episodes]).mean()),
+                "episode_length": float(np.mean(lengths)) if lengths else None,
+                "episodes": len(finished),
+                "bad_steps": learner.recorder.bad_steps,
+                "peak_memory_mb": peak_memory_mb(),
+                "steps_per_second": steps / sum(self.seconds.values()),
+                **{f"seconds/{part}": seconds for part, seconds in self.seconds.items()},
+            }
+        )
         self.seconds.clear()
+        self.signals.clear()
+        self.history = [*(r for r in self.history if r["span"] < span), record]  # a span may have been gone back to
+        alarms = raised(self.history, self.config.steps)
+        record["alarms"] = [asdict(alarm) for alarm in alarms]
         self.run.append_metrics(record)
-        for key, value in record.items():
-            if value is not None:
-                self.logger.record(key if "/" in key else f"run/{key}", value)
-        self.logger.dump(learner.num_timesteps)
-        self._show(record)
+        self._log(record)
+        self._warn(alarms)
+        self._show(record, alarms)
 
-    def _show(self, record: dict[str, Any]) -> None:
+    def _log(self, record: dict[str, Any]) -> None:
+        numbers = {key: value for key, value in record.items() if isinstance(value, int | float)}
+        numbers |= {f"alarms/{kind}": 0 for kind in get_args(Kind)}
+        numbers |= {f"alarms/{alarm['kind']}": 1 for alarm in record["alarms"]}
+        for key, value in numbers.items():
+            self.logger.record(key if "/" in key else f"run/{key}", value)
+        self.logger.dump(record["num_timesteps"])
+
+    def _warn(self, alarms: list[Alarm]) -> None:
+        """Tell in full what is wrong, once for each time that it begins."""
+        before = {alarm["kind"] for record in self.history[-2:-1] for alarm in record.get("alarms", [])}
+        for alarm in alarms:
+            if alarm.kind not in before:
+                self.console.print(f"{self.config.env_id}  ALARM {alarm.title}: {alarm.message}", soft_wrap=True)
+
+    def _show(self, record: dict[str, Any], alarms: list[Alarm]) -> None:
         news = f"labels {record.get('num_preferences', 0)}"
         agreement, true_return = record.get("reward/held_out_accuracy"), record["true_return"]
         if agreement is not None and math.isfinite(agreement):
             news += f"  held-out agreement {agreement:.0%}"
         if true_return is not None and math.isfinite(true_return):
             news += f"  true return {true_return:.1f}"
+        if alarms:
+            news += f"  ALARM {', '.join(alarm.title for alarm in alarms)}"
         self.bar.update(self.task, completed=min(record["num_timesteps"], self.config.steps), news=news)
         if not self.console.is_terminal:
             left = self.config.steps - record["num_timesteps"]

@@ -4,11 +4,13 @@ import numpy as np
 
 from prefrl.agents import ANSWER, ASK, derive_seed
 from prefrl.errors import UsageError
+from prefrl.fit import usable
 from prefrl.learner import Learner
 from prefrl.plan import Plan
 from prefrl.progress import Progress
 from prefrl.queries import select
 from prefrl.segments import Episode, cut
+from prefrl.signals import after_fit, before_fit
 from prefrl.store import Store
 from prefrl.teachers import Oracle, answer_pending, wait_for_answers
 from prefrl.types import Preference, Segment
@@ -35,11 +37,26 @@ def teach(
     else:
         with progress.timing("wait"):
             wait_for_answers(store, plan.answers_needed(span), progress.on_wait)
+    learn(learner, store, span, episodes, known, progress)
+
+
+def learn(
+    learner: Learner, store: Store, span: int, episodes: list[Episode], known: list[Preference], progress: Progress
+) -> None:
+    """Fit the reward to all answers, if there are new ones, and tell `progress` what it is like before and after."""
+    if learner.config.reward == "true":
+        return
     new = store.preferences(after=known[-1].seq if known else 0)
+    segments = cut(episodes, learner.config.segment_length)
+    with progress.timing("signals"):
+        if len(usable(known)) > 1:  # a reward was fitted and paid
+            progress.observe(before_fit(learner.ensemble, new, segments))
     if new:
         known += new
         with progress.timing("fit"):
             progress.note(store, learner.learn_reward(span, known, episodes))
+    with progress.timing("signals"):
+        progress.observe(after_fit(learner.ensemble, known, segments))
 
 
 def ask(learner: Learner, store: Store, labels: int, span: int, episodes: list[Episode]) -> None:

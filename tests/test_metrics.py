@@ -144,7 +144,7 @@ def test_ensemble_spread_by_hand() -> None:
     assert ensemble_spread(np.array([[4.0, 6.0], [14.0, 16.0]])) == 0  # a constant is no disagreement
     assert ensemble_spread(np.array([[0.0, 1.0], [1.0, 0.0]])) == math.inf
     assert math.isnan(ensemble_spread(np.array([[0.0, 1.0]])))
-    assert math.isnan(ensemble_spread(np.array([[2.0, 2.0], [3.0, 3.0]])))
+    assert ensemble_spread(np.array([[2.0, 2.0], [3.0, 3.0]])) == 0
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=10), st.floats(0.1, 10), st.floats(-100, 100))

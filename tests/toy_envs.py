@@ -37,6 +37,25 @@ class MoveRight(gym.Env):
         return frame
 
 
+class Overdone(gym.Env):
+    """Too much of a good thing: paid for its action until these sum up to 10, and the opposite from then on.
+
+    Nothing of the sum is observed, and whoever acts at random hardly ever gets so far.
+    """
+
+    observation_space, action_space = unbounded(1), spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self.done = 0.0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: np.ndarray):
+        self.done += float(action[0])
+        reward = float(action[0]) if self.done < 10 else -float(action[0])
+        return np.zeros(1, np.float32), reward, False, False, {}
+
+
 class Counter(gym.Env):
     """Counts. State t of episode e observes [t, e], both from 0; the step from it is paid 100 e + t.
 
@@ -257,5 +276,6 @@ class Flickers(gym.Env):
 for env_class in (Windy, Flickers, MoveRight, Counter, OneStep, RandomEnds, NotFinite, Faulty, Fatal, Spaces):
     limit = 20 if env_class is MoveRight else None
     gym.register(f"{env_class.__name__}-v0", env_class, max_episode_steps=limit, disable_env_checker=True)
+gym.register("Overdone-v0", Overdone, max_episode_steps=50, disable_env_checker=True)
 gym.register("Endless-v0", Counter, kwargs={"lengths": (0,)}, disable_env_checker=True)
 gym.register("Uneven-v0", Counter, kwargs={"lengths": (1, -1, 30)}, disable_env_checker=True)

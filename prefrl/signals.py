@@ -1,0 +1,72 @@
+"""Signals: what each span tells of the health of reward learning. The alarms are raised from these figures."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from prefrl.fit import usable
+from prefrl.metrics import ensemble_spread
+from prefrl.reward_model import RewardEnsemble
+from prefrl.segments import stack
+from prefrl.types import Preference, Segment, effective, target
+
+Signals = dict[str, float]
+"""By name, as in metrics.jsonl."""
+
+SOME = 200  # segments of a span that are looked at
+OLDEST = 100  # answers that must go on being explained
+RECENT = 50  # answers that a side bias is looked for in
+
+
+def before_fit(ensemble: RewardEnsemble, new: Sequence[Preference], segments: Sequence[Segment]) -> Signals:
+    """What the reward that was paid in a span makes of it, and of answers that it was not fitted to yet.
+
+    Its output was rescaled to mean 0 and standard deviation 1 on the behaviour of the span before, so that its mean on
+    `segments` is what the agent has gained since then, in standard deviations.
+    """
+    right, decided = agreement(ensemble, [p for p in usable(new) if p.supersedes is None])
+    signals: Signals = {"signals/fresh_right": right, "signals/fresh_decided": decided}
+    if segments:
+        obs, actions, absorbing = stack(_some(segments))
+        raw = ensemble.returns(obs, actions, absorbing).mean(0).sum() / (~absorbing[:, :-1]).sum()
+        signals["signals/gain"] = float((raw - ensemble.output_mean.item()) / ensemble.output_std.item())
+    return signals
+
+
+def after_fit(ensemble: RewardEnsemble, known: Sequence[Preference], segments: Sequence[Segment]) -> Signals:
+    """What a fitted reward makes of the oldest answers and of the latest segments; and what the answers are like."""
+    right, decided = agreement(ensemble, [p for p in usable(known) if p.choice != "tie"][:OLDEST])
+    counted = [p.choice for p in effective(known)]
+    recent = [choice for choice in counted if choice in ("left", "right")][-RECENT:]
+    signals: Signals = {
+        "signals/first_right": right,
+        "signals/first_decided": decided,
+        "signals/recent_left": recent.count("left"),
+        "signals/recent_decided": len(recent),
+        "signals/answers": len(counted),
+        "signals/undecided": counted.count("tie") + counted.count("skip"),
+    }
+    if len(segments) > 1:
+        spread = ensemble_spread(ensemble.returns(*stack(_some(segments))))
+        if math.isfinite(spread):
+            signals["signals/ensemble_spread"] = spread
+    return signals
+
+
+def agreement(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> tuple[int, int]:
+    """With how many of `preferences` the ensemble's mean agrees, of how many that prefer one side."""
+    decided = [(p.query, target(p.choice)) for p in preferences if p.choice in ("left", "right")]
+    if not decided:
+        return 0, 0
+    left, right = (
+        ensemble.returns(*stack([getattr(query, side) for query, _ in decided])).mean(0) for side in ("left", "right")
+    )
+    return int(((left > right) == np.array([value == 1 for _, value in decided])).sum()), len(decided)
+
+
+def _some(segments: Sequence[Segment]) -> Sequence[Segment]:
+    """At most `SOME` of them, evenly spread: behaviour changes within a span."""
+    if len(segments) <= SOME:
+        return segments
+    return [segments[i] for i in np.linspace(0, len(segments) - 1, SOME).astype(int)]
