@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prefrl.config import TrainConfig
-    from prefrl.evaluate import Evaluation, evaluate
+    from prefrl.evaluate import evaluate
+    from prefrl.evaluation import Evaluation
     from prefrl.fit import FitMetrics, fit
     from prefrl.presets import preset
     from prefrl.reward_model import RewardEnsemble
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Choice": "types",
-    "Evaluation": "evaluate",
+    "Evaluation": "evaluation",
     "FitMetrics": "fit",
     "LearnedRewardVecEnv": "vec_env",
     "Preference": "types",

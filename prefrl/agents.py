@@ -162,14 +162,18 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
         return self.spec.id if self.spec else type(self.unwrapped).__name__
 
 
-def make_venv(config: TrainConfig, n_envs: int | None = None) -> VecEnv:
-    """`n_envs` environments (as many as the configuration asks if None), stepped in this process."""
+def make_venv(config: TrainConfig, n_envs: int | None = None, drawable: bool = True) -> VecEnv:
+    """`n_envs` environments (as many as the configuration asks if None), stepped in this process.
+
+    Unless `drawable`, nothing is kept that clips could be drawn from, which takes time.
+    """
 
     def make() -> gym.Env[Any, Any]:
         if config.record_frames:  # then nobody needs states, or seeds to replay from
             env = make_env(config.env_id, config.env_kwargs, render_mode="rgb_array")
             return RecordFrames(Guarded(env), config.env_kwargs)
-        return RecordSimState(Guarded(make_env(config.env_id, config.env_kwargs)))
+        env = Guarded(make_env(config.env_id, config.env_kwargs))
+        return RecordSimState(env) if drawable else env
 
     makers: list[Callable[[], gym.Env[Any, Any]]] = [make] * (n_envs or config.ppo.n_envs)
     return DummyVecEnv(makers)

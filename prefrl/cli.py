@@ -60,10 +60,10 @@ class Label:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure the agent of a run by the true reward, in the environment as it is."""
+    """Measure the agent of a run by the true reward, in the environment as it is, and its reward model against it."""
 
-    run_dir: RunDir
-    """Folder of the run."""
+    run_dirs: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN_DIR ...")]
+    """Folder of the run; of several runs, to compare them."""
 
     episodes: int = 20
     """Episodes to play."""
@@ -72,7 +72,7 @@ class Evaluate:
     """Seed of the first episode; the next ones follow. The default lies apart from the seeds of training."""
 
     json: bool = False
-    """Print one JSON object and nothing else."""
+    """Print one JSON object and nothing else; for several runs, theirs are listed under "runs"."""
 
     video: Path | None = None
     """File to write a film of the first episode to, for example agent.mp4."""
@@ -191,12 +191,20 @@ def _evaluate(command: Evaluate) -> None:
     import json
 
     from prefrl.evaluate import evaluate
+    from prefrl.tables import compare, table
 
-    result = evaluate(command.run_dir, episodes=command.episodes, seed=command.seed, video=command.video)
+    if not command.run_dirs:
+        raise UsageError("evaluate needs a RUN_DIR, for example: prefrl evaluate runs/Hopper-v5-0")
+    if command.video is not None and len(command.run_dirs) > 1:
+        raise UsageError("--video films one run; name one, or leave --video out")
+    found = [
+        evaluate(path, episodes=command.episodes, seed=command.seed, video=command.video) for path in command.run_dirs
+    ]
     if command.json:
-        print(json.dumps(result.to_json(), allow_nan=False))
+        printed = [one.to_json() for one in found]
+        print(json.dumps(printed[0] if len(printed) == 1 else {"runs": printed}, allow_nan=False))
     else:
-        print(result.table())
+        print(table(found[0]) if len(found) == 1 else compare(found))
 
 
 def guard(action: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:

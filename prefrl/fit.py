@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from prefrl.config import RewardConfig
@@ -75,7 +76,7 @@ def fit(
     if len(used) < 2:
         raise ValueError(f"{len(used)} usable preferences; a reward can be fitted to two or more")
     pairs = _tensors(ensemble, used)
-    held_out = _held_out(used, config.held_out)
+    held_out = torch.from_numpy(is_held_out(used, config.held_out))
     train, test = pairs[(~held_out).nonzero()[:, 0]], pairs[held_out.nonzero()[:, 0]]
     optimizer = torch.optim.AdamW(ensemble.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     best_loss, best_epoch, best_weights = math.inf, 0, ensemble.state_dict()
@@ -106,15 +107,15 @@ def usable(preferences: Sequence[Preference]) -> list[Preference]:
     return [p for p in effective(preferences) if p.choice and target(p.choice) is not None]
 
 
-def _held_out(preferences: Sequence[Preference], share: float) -> Tensor:
-    """(B,) whether to hold each preference out.
+def is_held_out(preferences: Sequence[Preference], share: float) -> NDArray[np.bool_]:
+    """(B,) whether a fit to `preferences` holds each of them out.
 
     It hangs on the query: all answers to one query, later corrections too, are on the same side.
     """
-    if share == 0:
-        return torch.zeros(len(preferences), dtype=torch.bool)
-    queries = torch.tensor([p.seq if p.query.id is None else p.query.id for p in preferences])
-    held_out = queries % max(2, round(1 / share)) == 1
+    if share == 0 or not preferences:
+        return np.zeros(len(preferences), np.bool_)
+    queries = np.array([p.seq if p.query.id is None else p.query.id for p in preferences])
+    held_out: NDArray[np.bool_] = queries % max(2, round(1 / share)) == 1
     if not held_out.any():
         held_out = queries == queries[0]
     if held_out.all():

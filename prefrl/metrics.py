@@ -6,7 +6,7 @@ Every metric takes `weights`, how often each item counts (once if None), so that
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -153,29 +153,39 @@ def wilson(right: float, total: float, z: float = Z95) -> tuple[float, float]:
 
 
 def resample(num_groups: int, rng: np.random.Generator, resamplings: int = RESAMPLINGS) -> NDArray[np.int64]:
-    """(R, G) how often each of `num_groups` groups is drawn by each bootstrap sample of as many groups."""
+    """(R, G) how often each of `num_groups` groups is drawn by each bootstrap sample of as many groups.
+
+    No samples, (0, G), of fewer than two groups: one episode tells nothing of what others are like.
+    """
+    if num_groups < 2:
+        return np.zeros((0, num_groups), np.int64)
     counts: NDArray[np.int64] = rng.multinomial(num_groups, np.full(num_groups, 1 / num_groups), size=resamplings)
     return counts
 
 
-def pair_counts(counts: NDArray[Any], first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
-    """(R, B) how often a pair is seen whose items come from the groups `first` and `second` (B,), given (R, G)."""
-    both: NDArray[np.float64] = np.where(first == second, counts[:, first], counts[:, first] * counts[:, second])
-    return both.astype(np.float64)
+def item_weights(counts: NDArray[np.int64], groups: NDArray[Any]) -> Iterator[NDArray[np.int64]]:
+    """For each row of `counts` (R, G), how often items are seen that belong to `groups` (N,): R times (N,)."""
+    return (row[groups] for row in counts)
 
 
-def estimate(metric: Callable[..., float], *data: NDArray[Any], weights: NDArray[Any]) -> Estimate:
-    """`metric(*data)`, and the percentile interval of `metric(*data, weights=row)` over the rows of `weights` (R, .).
+def pair_weights(counts: NDArray[np.int64], first: NDArray[Any], second: NDArray[Any]) -> Iterator[NDArray[np.int64]]:
+    """For each row of `counts` (R, G), how often pairs are seen whose items belong to `first` and `second` (B,)."""
+    return (np.where(first == second, row[first], row[first] * row[second]) for row in counts)
+
+
+def estimate(
+    metric: Callable[..., float], *data: NDArray[Any], weights: Iterable[NDArray[Any]], rounds: int = RESAMPLINGS
+) -> Estimate:
+    """`metric(*data)`, and the percentile interval of `metric(*data, weights=row)` over the rows of `weights`.
 
     Resample whole episodes (`resample`): steps of one episode resemble each other, and an interval that took them for
     independent would be too narrow. An interval is widened to hold the value, which is not sure where a metric is
-    biased upwards, as the calibration error is. With one group only, or too few that say anything, it is NaN.
+    biased upwards, as the calibration error is. It is NaN where fewer than half of `rounds` resamplings gave a figure.
     """
     value = metric(*data)
     repeated = np.array([metric(*data, weights=row) for row in weights])
     repeated = repeated[np.isfinite(repeated)]
-    same = len(weights) > 0 and bool((weights == weights[0]).all())
-    if not math.isfinite(value) or same or len(repeated) < len(weights) / 2:
+    if not math.isfinite(value) or not len(repeated) or len(repeated) < rounds / 2:
         return Estimate(value, (math.nan, math.nan))
     low, high = np.quantile(repeated, (0.025, 0.975))
     return Estimate(value, (min(float(low), value), max(float(high), value)))

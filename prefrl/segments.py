@@ -44,6 +44,9 @@ class Episode:
     env_index: int = 0
     """Which of the parallel environments it ran in."""
 
+    success: bool | None = None
+    """Whether the environment called it a success at its end; None if it did not say."""
+
     @property
     def finished(self) -> bool:
         """Whether the episode ran to its end."""

@@ -3,6 +3,7 @@
 Axes: L recorded steps, N environments.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +51,22 @@ class Sight(NamedTuple):
     shot: Shot | None
 
 
+class End(NamedTuple):
+    """Where an episode stopped, or the recording."""
+
+    step: int
+    terminated: bool | None  # None: the episode was still running
+    last_obs: NDArray[np.float32]
+    last_sight: Sight
+    success: bool | None
+
+
+def reported_success(info: Mapping[str, Any]) -> bool | None:
+    """What an environment says of an episode in its last `info`: Gymnasium-Robotics and SB3 name it `is_success`."""
+    said = info.get("is_success", info.get("success"))
+    return None if said is None or np.size(said) != 1 else bool(said)
+
+
 class RecordingVecEnv(VecEnvWrapper):
     """Keeps what passes through: raw observations, executed actions, true rewards, simulator states or pictures.
 
@@ -69,8 +86,7 @@ class RecordingVecEnv(VecEnvWrapper):
         self._rewards: list[NDArray[np.float32]] = []  # L of (N,)
         self._reel = Reel()
         self._sights: list[list[Sight]] = []  # L + 1 of N
-        self._ends: list[list[tuple[int, bool, NDArray[np.float32], Sight]]]
-        self._ends = [[] for _ in range(self.num_envs)]  # (step, terminated, last observation, last sight)
+        self._ends: list[list[End]] = [[] for _ in range(self.num_envs)]
         self._episode_seeds: list[list[int | None]] = [[] for _ in range(self.num_envs)]  # of each episode's reset
 
     def reset(self) -> VecEnvObs:
@@ -91,7 +107,9 @@ class RecordingVecEnv(VecEnvWrapper):
         terminated = terminations(dones, infos)
         for i in np.flatnonzero(dones):
             last_obs = np.array(infos[i]["terminal_observation"], dtype=np.float32)
-            self._ends[i].append((len(self._actions), bool(terminated[i]), last_obs, sights[i]))
+            self._ends[i].append(
+                End(len(self._actions), bool(terminated[i]), last_obs, sights[i], reported_success(infos[i]))
+            )
             infos[i]["terminal_observation"] = _finite(infos[i]["terminal_observation"])
             reset_info = self._reset_infos()[i]
             sights[i] = self._sight(reset_info)
@@ -137,8 +155,8 @@ class RecordingVecEnv(VecEnvWrapper):
         self, env: int, obs: NDArray[np.float32], actions: NDArray[np.float32], rewards: NDArray[np.float32]
     ) -> list[Episode]:
         episodes, start = [], 0
-        still_running = (len(actions), None, obs[-1], self._sights[-1][env])
-        for (stop, terminated, last_obs, last_sight), seed in zip(
+        still_running = End(len(actions), None, obs[-1], self._sights[-1][env], None)
+        for (stop, terminated, last_obs, last_sight, success), seed in zip(
             [*self._ends[env], still_running], self._episode_seeds[env], strict=True
         ):
             if stop == start:  # a reset was the last thing recorded
@@ -157,6 +175,7 @@ class RecordingVecEnv(VecEnvWrapper):
                     jpegs=jpegs,
                     fps=30.0 if jpegs is None else rate(self.get_attr("metadata", env)[0]),
                     env_index=env,
+                    success=success,
                 )
             )
             start = stop

@@ -49,7 +49,7 @@ def draw(what: Picture) -> None:
         raise CheckpointError(f"{what.run_dir} has no checkpoint")
     with Store(run.store_url) as store:
         asked = telling(store.preferences())
-    (episode,) = play(run.config, checkpoint, episodes=1, seed=1_000_000)
+    (episode,) = play(run.config, checkpoint, np.zeros(1), seed=1_000_000)
     shown = cut([episode], 50)[2 if len(episode.actions) >= 150 else 0]
     with Renderer(run.config.env_id, run.config.env_kwargs) as renderer:
         left, right, agent = (

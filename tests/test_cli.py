@@ -54,7 +54,10 @@ def test_numbers_are_read_exactly(seed: int, rate: float) -> None:
 
 def test_the_other_commands_are_read() -> None:
     assert cli.parse(["resume", "runs/a"]) == cli.Resume(Path("runs/a"))
-    assert cli.parse(["evaluate", "runs/a", "--episodes", "3", "--json"]) == cli.Evaluate(Path("runs/a"), 3, json=True)
+    assert cli.parse(["evaluate", "runs/a", "--episodes", "3", "--json"]) == cli.Evaluate(
+        (Path("runs/a"),), 3, json=True
+    )
+    assert cli.parse(["evaluate", "a", "b"]) == cli.Evaluate((Path("a"), Path("b")))
     assert cli.parse(["label", "runs/a", "--goal", "do a backflip"]) == cli.Label(Path("runs/a"), "do a backflip")
     assert cli.parse(["doctor"]) == cli.Doctor()
 
@@ -80,6 +83,7 @@ def test_the_other_commands_are_read() -> None:
         ("train Hopper-v5 --reward-model.hidden 8 x", "--reward-model.hidden"),
         ("train Hopper-v5 --env-kwargs frame_skip", "--env-kwargs"),
         ("evaluate", "RUN_DIR"),
+        ("evaluate runs/a runs/b --video a.mp4", "--video"),
         ("evaluate runs/a --episodes 1.5", "--episodes"),
         ("resume runs/a runs/b", "runs/b"),
         ("doctor --seed 1", "--seed"),

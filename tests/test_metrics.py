@@ -14,7 +14,8 @@ from prefrl.metrics import (
     estimate,
     expected_calibration_error,
     iqm,
-    pair_counts,
+    item_weights,
+    pair_weights,
     pearson,
     preference_accuracy,
     reliability,
@@ -169,7 +170,8 @@ def test_wilson_is_that_of_scipy(right: int, total: int) -> None:
 def test_pairs_are_seen_as_often_as_their_groups_meet() -> None:
     counts = np.array([[2, 1, 0], [1, 1, 1]])
     first, second = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0])
-    assert pair_counts(counts, first, second).tolist() == [[2, 2, 1, 0], [1, 1, 1, 1]]
+    assert [row.tolist() for row in pair_weights(counts, first, second)] == [[2, 2, 1, 0], [1, 1, 1, 1]]
+    assert [row.tolist() for row in item_weights(counts, first)] == [[2, 2, 1, 0], [1, 1, 1, 1]]
 
 
 def test_the_interval_of_groups_is_honest() -> None:
@@ -179,7 +181,7 @@ def test_the_interval_of_groups_is_honest() -> None:
         episode = np.repeat(np.arange(20), 50)
         x = rng.normal(size=20)[episode] + 0.1 * rng.normal(size=1000)
         y = rng.normal(size=20)[episode] + 0.1 * rng.normal(size=1000)
-        found = estimate(pearson, x, y, weights=resample(20, rng)[:, episode])
+        found = estimate(pearson, x, y, weights=item_weights(resample(20, rng), episode))
         low, high = found.ci95
         assert low <= found.value <= high
         held.append(low <= 0 <= high)
@@ -189,7 +191,8 @@ def test_the_interval_of_groups_is_honest() -> None:
 
 
 def test_one_group_has_no_interval() -> None:
-    found = estimate(iqm_like, np.arange(4.0), weights=resample(1, np.random.default_rng(0))[:, np.zeros(4, int)])
+    weights = item_weights(resample(1, np.random.default_rng(0)), np.zeros(4, int))
+    found = estimate(iqm_like, np.arange(4.0), weights=weights)
     assert found.value == 1.5
     assert all(math.isnan(x) for x in found.ci95)
 

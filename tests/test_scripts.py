@@ -41,7 +41,7 @@ def test_every_tuned_environment_has_its_script(asked: list[cli.Command]) -> Non
 
 def test_the_evaluate_script(asked: list[cli.Command]) -> None:
     assert run_script(ROOT / "scripts" / "evaluate.py", "runs/a", "--json") == 0
-    assert asked == [cli.Evaluate(Path("runs/a"), json=True)]
+    assert asked == [cli.Evaluate((Path("runs/a"),), json=True)]
 
 
 def test_the_label_script(asked: list[cli.Command]) -> None:

@@ -37,6 +37,20 @@ class MoveRight(gym.Env):
         return frame
 
 
+class Reports(MoveRight):
+    """Calls every other episode a success, by its seed."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        self.lucky = (seed or 0) % 2 == 0
+        self.t = 0
+        return super().reset(seed=seed)
+
+    def step(self, action: np.ndarray):
+        obs, reward, *_ = super().step(action)
+        self.t += 1
+        return obs, reward, self.t == 15, False, {"is_success": np.bool_(self.lucky)} if self.t == 15 else {}
+
+
 class Overdone(gym.Env):
     """Too much of a good thing: paid for its action until these sum up to 10, and the opposite from then on.
 
@@ -276,6 +290,7 @@ class Flickers(gym.Env):
 for env_class in (Windy, Flickers, MoveRight, Counter, OneStep, RandomEnds, NotFinite, Faulty, Fatal, Spaces):
     limit = 20 if env_class is MoveRight else None
     gym.register(f"{env_class.__name__}-v0", env_class, max_episode_steps=limit, disable_env_checker=True)
+gym.register("Reports-v0", Reports, disable_env_checker=True)
 gym.register("Overdone-v0", Overdone, max_episode_steps=50, disable_env_checker=True)
 gym.register("Endless-v0", Counter, kwargs={"lengths": (0,)}, disable_env_checker=True)
 gym.register("Uneven-v0", Counter, kwargs={"lengths": (1, -1, 30)}, disable_env_checker=True)
