@@ -77,6 +77,9 @@ class Evaluate:
     video: Path | None = None
     """File to write a film of the first episode to, for example agent.mp4."""
 
+    goal: float | None = None
+    """Forecast how many more answers it takes until the reward foresees this share of them, for example 0.9."""
+
 
 @dataclass(frozen=True)
 class Doctor:
@@ -198,7 +201,8 @@ def _evaluate(command: Evaluate) -> None:
     if command.video is not None and len(command.run_dirs) > 1:
         raise UsageError("--video films one run; name one, or leave --video out")
     found = [
-        evaluate(path, episodes=command.episodes, seed=command.seed, video=command.video) for path in command.run_dirs
+        evaluate(path, episodes=command.episodes, seed=command.seed, video=command.video, goal=command.goal)
+        for path in command.run_dirs
     ]
     if command.json:
         printed = [one.to_json() for one in found]

@@ -18,6 +18,7 @@ from prefrl.clips import Renderer, write_mp4
 from prefrl.config import TrainConfig
 from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
 from prefrl.evaluation import Evaluation, Interval, Length, Success, TrueReturn
+from prefrl.forecast import forecast
 from prefrl.learner import identity, load_ensemble, random_actions
 from prefrl.metrics import iqm, wilson
 from prefrl.run_dir import RunDir
@@ -34,7 +35,12 @@ BROAD_LONGEST = 500  # steps of such an episode, at most
 
 
 def evaluate(
-    run_dir: Path | str, *, episodes: int = 20, seed: int = 1_000_000, video: Path | str | None = None
+    run_dir: Path | str,
+    *,
+    episodes: int = 20,
+    seed: int = 1_000_000,
+    video: Path | str | None = None,
+    goal: float | None = None,
 ) -> Evaluation:
     """Run the trained agent, deterministically, in the untouched environment.
 
@@ -43,9 +49,10 @@ def evaluate(
         episodes: whole episodes to run, each in an environment of its own.
         seed: of the first episode; the next ones follow. The default lies apart from what training resets with.
         video: file to write an mp4 of the first episode to.
+        goal: share of answers that the reward should foresee, to forecast how many more answers that takes.
 
     Raises:
-        UsageError: not a run folder, or no episodes asked for.
+        UsageError: not a run folder, no episodes asked for, or no goal that can be forecast.
         CheckpointError: the run has no checkpoint that can be used.
     """
     if episodes < 1:
@@ -53,14 +60,11 @@ def evaluate(
     if not 0 <= seed < 2**31:
         raise UsageError(f"--seed is {seed}; give a whole number from 0 to {2**31 - 1}")
     torch.set_num_threads(1)  # small nets are fastest so
-    run = RunDir.open(Path(run_dir))
-    config, checkpoint = run.config, run.latest_checkpoint()
-    if checkpoint is None:
-        raise CheckpointError(f"{run_dir} has no checkpoint yet; go on with: prefrl resume {run_dir}")
-    with Store(run.store_url) as store:
-        info, preferences = store.info(), store.preferences()
-    if info is None or info.env_id != config.env_id:
-        raise StoreError(f"{run_dir}/preferences.sqlite is not of this run: it does not hold {config.env_id}")
+    config, checkpoint, preferences = read_run(Path(run_dir))
+    judged = config.reward == "learned"
+    expected = None
+    if goal is not None and judged:
+        expected = forecast(preferences, config.reward_model, goal, np.random.default_rng(seed))
     played = play(config, checkpoint, np.zeros(episodes), seed, drawable=video is not None)
     if video is not None:
         save_video(config, played[0], Path(video))
@@ -75,8 +79,22 @@ def evaluate(
         episode_length=lengths(np.array([len(e.actions) for e in played], dtype=float)),
         success=success([e.success for e in played]),
         reward_model=None,
+        label_forecast=expected,
     )
-    return found if config.reward == "true" else judge_reward(found, config, checkpoint, played, preferences)
+    return judge_reward(found, config, checkpoint, played, preferences) if judged else found
+
+
+def read_run(path: Path) -> tuple[TrainConfig, Checkpoint, list[Preference]]:
+    """What is known of a run: its settings, its last checkpoint and all answers. Errors are those of `evaluate`."""
+    run = RunDir.open(path)
+    config, checkpoint = run.config, run.latest_checkpoint()
+    if checkpoint is None:
+        raise CheckpointError(f"{path} has no checkpoint yet; go on with: prefrl resume {path}")
+    with Store(run.store_url) as store:
+        info, preferences = store.info(), store.preferences()
+    if info is None or info.env_id != config.env_id:
+        raise StoreError(f"{path}/preferences.sqlite is not of this run: it does not hold {config.env_id}")
+    return config, checkpoint, preferences
 
 
 def judge_reward(

@@ -96,6 +96,27 @@ class AnswerAgreement:
 
 
 @dataclass(frozen=True)
+class LabelForecast:
+    """How many more answers a goal takes."""
+
+    goal: float
+    """Agreement that is wanted, a share."""
+
+    labels: int
+    """Answers there are now."""
+
+    agreement: float
+    """What the curve says of the agreement now, on questions like those that were asked."""
+
+    more: float
+    """Answers that are missing, the median: 0 if none, infinite if the curve levels off before the goal, or it takes
+    more than 100 times those there are."""
+
+    ci95: Interval
+    """95 % interval of `more`."""
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What `evaluate` found. The field names are those of `prefrl evaluate --json`."""
 
@@ -118,6 +139,8 @@ class Evaluation:
     further may lead."""
 
     held_out_answers: AnswerAgreement | None = None
+    label_forecast: LabelForecast | None = None
+    """None where no goal was given."""
 
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON values; what is not a finite number becomes null."""

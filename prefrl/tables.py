@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from prefrl.evaluation import AnswerAgreement, Evaluation, Interval, RewardAgreement
+from prefrl.evaluation import AnswerAgreement, Evaluation, Interval, LabelForecast, RewardAgreement
 
 Rows = list[tuple[str, ...]]
 
@@ -39,7 +39,21 @@ def table(found: Evaluation) -> str:
     text = _aligned(rows)
     if found.reward_model:
         text += "\n\n" + _aligned(_reward_model(found, found.reward_model))
+    if found.label_forecast:
+        text += "\n\n" + _forecast(found.label_forecast)
     return text
+
+
+def _forecast(expected: LabelForecast) -> str:
+    more, (low, high) = expected.more, expected.ci95
+    now = f"{expected.labels} answers foresee {expected.agreement:.0%} of such answers"
+    wanted = f"{expected.goal:.0%}"
+    if more == 0:
+        return f"{now}, which reaches the goal of {wanted}"
+    if math.isinf(more):
+        least = "" if math.isinf(low) else f"; {low:.0f} more are the least to hope for"
+        return f"{now}; the curve levels off before {wanted}{least}"
+    return f"{now}; {wanted} takes about {more:.0f} more [{low:.0f}, {'never' if math.isinf(high) else f'{high:.0f}'}]"
 
 
 def compare(found: Sequence[Evaluation]) -> str:

@@ -171,6 +171,12 @@ def test_the_judge_sees_the_answers_that_were_held_out(run: RunDir) -> None:
     assert found.answers == 2  # of 20, queries 1 and 11
 
 
+def test_a_forecast_of_too_few_answers_is_refused_before_anything_is_played(run: RunDir) -> None:
+    with pytest.raises(UsageError, match="answers name a better side"):
+        evaluate(run.path, episodes=2, goal=0.9)
+    assert evaluate(run.path, episodes=2).label_forecast is None
+
+
 def test_episodes_that_never_end_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["prefrl.evaluate"], "LONGEST", 50)
     endless = train(dataclasses.replace(SMALL, env_id="Endless-v0"), tmp_path / "run")

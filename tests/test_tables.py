@@ -1,7 +1,9 @@
 import dataclasses
 import math
 
-from prefrl.evaluation import AnswerAgreement, Evaluation, Length, RewardAgreement, Success, TrueReturn
+import pytest
+
+from prefrl.evaluation import AnswerAgreement, Evaluation, LabelForecast, Length, RewardAgreement, Success, TrueReturn
 from prefrl.tables import compare, table
 
 MODEL = RewardAgreement(
@@ -64,3 +66,20 @@ def test_columns_that_no_run_fills_are_left_out() -> None:
     assert "success" not in header
     assert "EPIC" not in header
     assert "against the first" in header
+
+
+@pytest.mark.parametrize(
+    ("more", "interval", "said"),
+    [
+        (120.0, (30.0, math.inf), "90% takes about 120 more [30, never]"),
+        (120.0, (30.0, 400.0), "90% takes about 120 more [30, 400]"),
+        (0.0, (0.0, 40.0), "which reaches the goal of 90%"),
+        (math.inf, (700.0, math.inf), "the curve levels off before 90%; 700 more are the least to hope for"),
+        (math.inf, (math.inf, math.inf), "the curve levels off before 90%"),
+    ],
+)
+def test_a_forecast_is_told_in_words(more: float, interval: tuple[float, float], said: str) -> None:
+    expected = LabelForecast(0.9, 200, 0.84, more, interval)
+    last = table(dataclasses.replace(FOUND, label_forecast=expected)).split("\n")[-1]
+    assert last.startswith("200 answers foresee 84% of such answers")
+    assert last.endswith(said)
