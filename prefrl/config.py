@@ -164,6 +164,9 @@ class TrainConfig:
     KB, a clip in the file of preferences 50 times that. The latest 256 MB of a span stay in memory, and those of the
     span before as well; questions are asked about these alone."""
 
+    wandb: str | None = None
+    """Project of Weights & Biases to send the figures to as well; needs: pip install 'prefrl[wandb]'"""
+
     slack: int = 10
     """Answers that a person may be behind the schedule before training waits for them."""
 

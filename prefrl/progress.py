@@ -14,7 +14,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from stable_baselines3.common.logger import configure
 
 from prefrl.alarms import Alarm, Kind, raised
 from prefrl.config import TrainConfig
@@ -22,6 +21,7 @@ from prefrl.errors import StorageError, Terminated
 from prefrl.files import json_values
 from prefrl.fit import FitMetrics
 from prefrl.learner import Learner
+from prefrl.loggers import make_logger
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode
 from prefrl.store import Store
@@ -45,7 +45,7 @@ class Progress:
             disable=not self.console.is_terminal,
         )
         self.task = self.bar.add_task(config.env_id, total=config.steps, news="")
-        self.logger = configure(str(run.tensorboard), ["tensorboard"])
+        self.logger = make_logger(config, run)
         self.seconds: dict[str, float] = defaultdict(float)
         self.learned: dict[str, Any] = {}
         self.signals: dict[str, float] = {}

@@ -8,6 +8,7 @@ from prefrl.clips import Renderer
 from prefrl.config import TrainConfig
 from prefrl.errors import StoreError
 from prefrl.learner import Learner
+from prefrl.loggers import check_installed
 from prefrl.plan import Plan
 from prefrl.progress import Progress
 from prefrl.run_dir import RunDir
@@ -29,6 +30,7 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     """
     path = Path(run_dir or config.run_dir or f"runs/{config.env_id.replace('/', '-')}-{config.seed}")
     config = dataclasses.replace(config, run_dir=path)
+    check_installed(config)
     Plan(config, try_env(config))  # refuses an environment that cannot be used, and a budget that cannot be met
     if config.teacher == "human" or config.record_frames:
         Renderer(config.env_id, config.env_kwargs).close()  # or shown

@@ -2,7 +2,7 @@
 
     .venv/bin/python scripts/benchmark_alarms.py [RUNS_DIR]
 
-The runs are real ones, in the environments that the README reports on. Faulty answers come from a program that answers
+The runs are real ones, shorter than those that the README reports on. Faulty answers come from a program that answers
 as a person would, through the store. Writes scripts/results/alarms.csv. Takes a quarter of an hour on one core.
 """
 
@@ -39,7 +39,7 @@ HEALTHY = [
     ("HalfCheetah-v5", 0, {"steps": 150_000}),
     ("LunarLander-v3", 0, {"steps": 150_000}),
     ("InvertedDoublePendulum-v5", 0, {"steps": 150_000}),
-    ("Walker2d-v5", 0, {"steps": 150_000}),
+    ("InvertedPendulum-v5", 0, {"steps": 50_000}),
 ]
 
 
@@ -113,6 +113,11 @@ def faulty(runs: Path) -> dict[str, Callable[[], RunDir]]:
     }
 
 
+def trained(config: TrainConfig, path: Path) -> RunDir:
+    """A finished run is taken as it is."""
+    return RunDir.open(path) if path.exists() else train(config, path)
+
+
 def row(name: str, expected: str, run: RunDir) -> dict[str, Any]:
     records = run.metrics()
     kinds = [{alarm["kind"] for alarm in record["alarms"]} for record in records]
@@ -132,7 +137,7 @@ def row(name: str, expected: str, run: RunDir) -> dict[str, Any]:
 
 def main(runs: Path) -> None:
     rows = [
-        row(f"{env_id} seed {seed}", "", train(preset(env_id, seed=seed, **options), runs / f"{env_id}-{seed}"))
+        row(f"{env_id} seed {seed}", "", trained(preset(env_id, seed=seed, **options), runs / f"{env_id}-{seed}"))
         for env_id, seed, options in HEALTHY
     ]
     rows += [row(kind, kind, make()) for kind, make in faulty(runs).items()]
