@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -82,6 +82,48 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class Inspect:
+    """Look into a run's preferences: how many there are, the last answers, one question and its clips."""
+
+    run_dir: RunDir
+    """Folder of the run, or a file of preferences."""
+
+    last: int = 10
+    """Answers to list."""
+
+    query: int | None = None
+    """Number of a question to tell about."""
+
+    video: Path | None = None
+    """File to write the clips of that question to, side by side, for example question.mp4."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a run's preferences as files that any tool reads."""
+
+    run_dir: RunDir
+    """Folder of the run, or a file of preferences."""
+
+    format: Literal["jsonl", "npz", "parquet", "minari"] = "jsonl"
+    """How; minari holds the trajectories alone. parquet and minari need a package, which an error names."""
+
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Folder to make; by default the run's name and the format, here."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """Make a file of preferences from what prefrl export wrote."""
+
+    folder: Annotated[Path, tyro.conf.arg(metavar="EXPORT")]
+    """Folder that prefrl export wrote."""
+
+    store: Annotated[Path, tyro.conf.arg(metavar="FILE")]
+    """File to make, for example preferences.sqlite."""
+
+
+@dataclass(frozen=True)
 class Doctor:
     """Tell what is installed, what is wrong, and the command that mends it; or what is damaged in a run folder."""
 
@@ -89,7 +131,7 @@ class Doctor:
     """Folder of a run to look at, and not at what is installed."""
 
 
-Command = TrainConfig | Resume | Label | Evaluate | Doctor
+Command = TrainConfig | Resume | Label | Evaluate | Inspect | Export | Import | Doctor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,6 +163,9 @@ def parse(args: Sequence[str]) -> Command:
         | Annotated[Resume, tyro.conf.subcommand("resume")]
         | Annotated[Label, tyro.conf.subcommand("label")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Inspect, tyro.conf.subcommand("inspect")]
+        | Annotated[Export, tyro.conf.subcommand("export")]
+        | Annotated[Import, tyro.conf.subcommand("import")]
         | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     )
     markers = (tyro.conf.PositionalRequiredArgs, tyro.conf.FlagCreatePairsOff)
@@ -179,6 +224,20 @@ def run(command: Command) -> int:
             )
         case Evaluate():
             _evaluate(command)
+        case Inspect():
+            from prefrl.browse import inspect
+
+            print(inspect(command.run_dir, command.last, command.query, command.video))
+        case Export():
+            from prefrl.export import export
+
+            made = command.output or Path(f"{command.run_dir.resolve().name}-{command.format}")
+            print(f"written to {export(command.run_dir, command.format, made)}")
+        case Import():
+            from prefrl.export import import_
+
+            rows = import_(command.folder, command.store)
+            print(f"{command.store}: " + ", ".join(f"{count} {table}" for table, count in rows.items()))
         case Doctor(Path() as run_dir):
             from prefrl.checkup import checkup
 

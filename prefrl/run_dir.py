@@ -87,8 +87,7 @@ class RunDir:
 
     @property
     def store_url(self) -> str:
-        path = str(self.path.absolute() / "preferences.sqlite")
-        return "sqlite:///" + path.replace("%", "%25").replace("?", "%3F")  # what has a meaning in a URL
+        return sqlite_url(self.path / "preferences.sqlite")
 
     @property
     def clips(self) -> Path:
@@ -193,6 +192,11 @@ class RunDir:
     def whole_checkpoints(self) -> list[Checkpoint]:
         """All that are whole, latest first, each damaged one being warned of."""
         return list(checkpoints.whole(self.path / "checkpoints"))
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of the store in the file at `path`."""
+    return "sqlite:///" + str(path.absolute()).replace("%", "%25").replace("?", "%3F")  # what has a meaning in a URL
 
 
 def versions() -> dict[str, str]:

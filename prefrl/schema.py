@@ -204,7 +204,7 @@ def segment_row(segment: Segment) -> dict[str, Any]:
     for field in ("obs", "actions", "true_rewards"):
         if not np.isfinite(getattr(segment, field)).all():
             raise ValueError(f"Segment.{field} holds a value that is not finite")
-    for field in _ARRAYS:
+    for field in ARRAYS:
         array = getattr(segment, field)
         values[field] = None if array is None else encode(array)
     return seal(segments, {**values, "start": int(segment.start), "true_return": segment.true_return})
@@ -217,11 +217,11 @@ def row_segment(row: Mapping[Any, Any], film: Film | None = None) -> Segment:
         ValueError: the row is damaged.
     """
     verify(segments, row)
-    arrays = {field: None if row[field] is None else decode(row[field], kind) for field, kind in _ARRAYS.items()}
+    arrays = {field: None if row[field] is None else decode(row[field], kind) for field, kind in ARRAYS.items()}
     return Segment(**arrays, reset_seed=row["reset_seed"], start=row["start"], film=film)  # type: ignore[arg-type]
 
 
-_ARRAYS: dict[str, type[np.generic]] = {
+ARRAYS: dict[str, type[np.generic]] = {
     "obs": np.float32,
     "actions": np.float32,
     "absorbing": np.bool_,
@@ -229,6 +229,7 @@ _ARRAYS: dict[str, type[np.generic]] = {
     "sim_states": np.float64,
     "replay_actions": np.float32,
 }
+"""Arrays of a segment, by the type of their elements; the first four are always there."""
 
 
 def film_row(segment_id: int, film: Film) -> dict[str, Any]:

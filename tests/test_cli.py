@@ -59,13 +59,18 @@ def test_the_other_commands_are_read() -> None:
     )
     assert cli.parse(["evaluate", "a", "b"]) == cli.Evaluate((Path("a"), Path("b")))
     assert cli.parse(["label", "runs/a", "--goal", "do a backflip"]) == cli.Label(Path("runs/a"), "do a backflip")
+    assert cli.parse(["inspect", "runs/a", "--query", "3", "--video", "q.mp4"]) == cli.Inspect(
+        Path("runs/a"), query=3, video=Path("q.mp4")
+    )
+    assert cli.parse(["export", "runs/a", "--format", "npz", "-o", "a"]) == cli.Export(Path("runs/a"), "npz", Path("a"))
+    assert cli.parse(["import", "a", "b.sqlite"]) == cli.Import(Path("a"), Path("b.sqlite"))
     assert cli.parse(["doctor"]) == cli.Doctor()
 
 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ("", "train, resume, label, evaluate, doctor"),
+        ("", "train, resume, label, evaluate, inspect, export, import, doctor"),
         ("trian Hopper-v5", "trian"),
         ("train", "prefrl train Hopper-v5"),
         ("train --steps 5", "environment before its options"),
