@@ -82,6 +82,17 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Write a page that tells what the reward models of runs learned: one file, for any browser, without a network."""
+
+    run_dirs: Annotated[tuple[Path, ...], tyro.conf.arg(name="run_dir", metavar="RUN_DIR [RUN_DIR ...]")]
+    """Folders of runs. Those that differ in their seed alone are one arm; runs of --reward true are compared with."""
+
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("report.html")
+    """File to write, anew if it exists."""
+
+
+@dataclass(frozen=True)
 class Inspect:
     """Look into a run's preferences: how many there are, the last answers, one question and its clips."""
 
@@ -108,7 +119,7 @@ class Export:
     format: Literal["jsonl", "npz", "parquet", "minari"] = "jsonl"
     """How; minari holds the trajectories alone. parquet and minari need a package, which an error names."""
 
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
     """Folder to make; by default the run's name and the format, here."""
 
 
@@ -131,7 +142,7 @@ class Doctor:
     """Folder of a run to look at, and not at what is installed."""
 
 
-Command = TrainConfig | Resume | Label | Evaluate | Inspect | Export | Import | Doctor
+Command = TrainConfig | Resume | Label | Evaluate | Report | Inspect | Export | Import | Doctor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -163,6 +174,7 @@ def parse(args: Sequence[str]) -> Command:
         | Annotated[Resume, tyro.conf.subcommand("resume")]
         | Annotated[Label, tyro.conf.subcommand("label")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+        | Annotated[Report, tyro.conf.subcommand("report")]
         | Annotated[Inspect, tyro.conf.subcommand("inspect")]
         | Annotated[Export, tyro.conf.subcommand("export")]
         | Annotated[Import, tyro.conf.subcommand("import")]
@@ -224,6 +236,10 @@ def run(command: Command) -> int:
             )
         case Evaluate():
             _evaluate(command)
+        case Report():
+            from prefrl.report.page import report
+
+            print(f"written to {report(command.run_dirs, command.output)}")
         case Inspect():
             from prefrl.browse import inspect
 

@@ -59,6 +59,8 @@ def test_the_other_commands_are_read() -> None:
     )
     assert cli.parse(["evaluate", "a", "b"]) == cli.Evaluate((Path("a"), Path("b")))
     assert cli.parse(["label", "runs/a", "--goal", "do a backflip"]) == cli.Label(Path("runs/a"), "do a backflip")
+    runs = (Path("runs/a"), Path("runs/b"))
+    assert cli.parse(["report", "runs/a", "runs/b", "-o", "r.html"]) == cli.Report(runs, Path("r.html"))
     assert cli.parse(["inspect", "runs/a", "--query", "3", "--video", "q.mp4"]) == cli.Inspect(
         Path("runs/a"), query=3, video=Path("q.mp4")
     )
@@ -70,7 +72,7 @@ def test_the_other_commands_are_read() -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ("", "train, resume, label, evaluate, inspect, export, import, doctor"),
+        ("", "train, resume, label, evaluate, report, inspect, export, import, doctor"),
         ("trian Hopper-v5", "trian"),
         ("train", "prefrl train Hopper-v5"),
         ("train --steps 5", "environment before its options"),
