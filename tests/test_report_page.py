@@ -65,7 +65,7 @@ def test_one_file_tells_of_all_runs_and_needs_no_other(folder: Path, tmp_path: P
         "20 labels (2 runs)",
         "true reward",
         "Calibration",
-        "Best clips by learned reward",
+        "Best and worst clips by learned reward",
         "Hardest questions",
         "oracle",
         "stable-baselines3",

@@ -51,16 +51,32 @@ def test_a_trace_has_a_point_for_each_step_within_its_box(run: Run) -> None:
     assert 0 < trace.zero < TRACE[1]
 
 
-@pytest.mark.fault
-def test_what_cannot_be_drawn_is_told_and_the_rest_is_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Invisible(MoveRight):
-        def render(self):  # type: ignore[no-untyped-def]
-            raise RuntimeError("no screen")
+class Invisible(MoveRight):
+    def render(self):
+        raise RuntimeError("no screen")
 
-    monkeypatch.setattr(gym.registry["MoveRight-v0"], "entry_point", Invisible)
+
+class Unmade(MoveRight):
+    def __init__(self, **_):
+        raise AttributeError("no OpenGL")
+
+
+class Fickle(MoveRight):
+    """Draws its first picture, and leaves in the middle of a clip."""
+
+    def step(self, action):
+        raise SystemExit("enough")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(("broken", "said"), [(Invisible, "no screen"), (Unmade, "no OpenGL"), (Fickle, "enough")])
+def test_what_cannot_be_drawn_is_told_and_the_rest_is_there(
+    run: Run, broken: type[MoveRight], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gym.registry["MoveRight-v0"], "entry_point", broken)
     found = reels(run, each=2, pairs=1)
     assert found.missing is not None
-    assert "no screen" in found.missing
+    assert said in found.missing
     assert len(found.best) == 2
     assert [clip.video for clip in found.best] == [None, None]
     assert found.best[0].trace.learned.startswith("M")

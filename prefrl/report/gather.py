@@ -130,6 +130,7 @@ def gather(path: Path, name: str) -> Run:
         UsageError: it is no run folder.
         StoreError: its preferences are damaged.
     """
+    torch.set_num_threads(1)  # small nets are fastest so
     run_dir = RunDir.open(path)
     config, saved = run_dir.config, json.loads((path / "config.json").read_bytes())
     preferences: list[Preference] = []

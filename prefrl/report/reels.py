@@ -13,7 +13,7 @@ import numpy as np
 
 from prefrl.camera import Frame
 from prefrl.clips import Renderer, write_mp4
-from prefrl.errors import PrefrlError
+from prefrl.errors import EnvError, PrefrlError
 from prefrl.film import show
 from prefrl.label.playback import CLIP_SECONDS
 from prefrl.report.gather import Floats, Judged, Run, standardise
@@ -151,8 +151,11 @@ class Studio:
             path = self._folder / "clip.mp4"
             write_mp4(path, *self._frames(segment))
             return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
-        except PrefrlError as error:
-            self.missing = self.missing or str(error)
+        except (Exception, SystemExit) as error:  # an environment's own code, or OpenGL, may raise anything
+            said = str(error).strip().partition("\n")[0]
+            self.missing = self.missing or (
+                said if isinstance(error, PrefrlError) else f"{type(error).__name__}: {said}"
+            )
             return None
 
     def _frames(self, segment: Segment) -> tuple[Iterator[Frame], float]:
@@ -166,7 +169,7 @@ class Studio:
 
     def _open(self) -> Renderer:
         if self._tried:
-            raise PrefrlError(self.missing or "the environment cannot be drawn here")
+            raise EnvError(self.missing or "the environment cannot be drawn here")
         self._tried = True
         config = self._run.config
         self._renderer = self._stack.enter_context(Renderer(config.env_id, config.env_kwargs, size=SIZE))
