@@ -101,7 +101,7 @@ def test_alarms_of_the_training_are_told_with_what_to_do(folder: Path, tmp_path:
         for step, raised in ((100, alarms[:1]), (200, alarms), (300, alarms[1:])):
             file.write(json.dumps({**record, "num_timesteps": step, "alarms": raised}) + "\n")
     text = Page(report([run.path], tmp_path / "r.html").read_text(encoding="utf-8")).text
-    assert "drift , since step 200: agree first reward hacking (over), since step 100: watch it" in text
+    assert "Drift , since step 200: agree first Reward hacking (over), since step 100: watch it" in text
 
 
 def test_no_alarms_and_no_watch_are_two_things() -> None:

@@ -150,7 +150,10 @@ def timeline(run: Run) -> str:
         _against_clock(ax, timed)
     else:
         _against_steps(ax, run, every)
-    _legend(ax, ncols=4)
+    handles, names = ax.get_legend_handles_labels()
+    if handles:  # above the bars, which leave it no room
+        narrow = dict(handletextpad=0.4, columnspacing=0.9, borderaxespad=0.0, labelcolor=MUTED, ncols=4)
+        ax.legend(handles, names, loc="lower right", bbox_to_anchor=(1.01, 0.97), **narrow)
     return _svg(figure, f"Labels of {run.name} over time, by answer")
 
 
@@ -179,7 +182,7 @@ def _against_steps(ax: Axes, run: Run, every: Sequence[Given]) -> None:
             ax.bar(steps, heights, width, base, color=colour, label=kind, linewidth=0)
             base += heights
     _steps(ax)
-    ax.set_title("answers about clips recorded at that step")
+    ax.set_title("answers, by when the clips were recorded")
 
 
 def calibration(judged: Judged) -> str:
@@ -196,7 +199,7 @@ def calibration(judged: Judged) -> str:
             ax.annotate(
                 f"{pairs:.0f}", (confidence, right), (7, -3), textcoords="offset points", color=MUTED, fontsize=7.5
             )
-    ax.set(xlim=(0.49, 1.02), ylim=(0, 1.04), xlabel="what the reward model states")
+    ax.set(xlim=(0.49, 1.02), ylim=(-0.04, 1.04), xlabel="what the reward model states")
     ax.set_title("how often it is right, with 95 % intervals and numbers of answers")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1, 0))
@@ -210,7 +213,8 @@ def scatter(judged: Judged, most: int = 1000) -> str:
     late = judged.num_timesteps[some] >= np.median(judged.num_timesteps)
     for group, colour, name in ((~late, MUTED, "first half"), (late, LEARNED, "second half")):
         x, y = judged.true_returns[some][group], judged.returns[some][group]
-        ax.plot(x, y, "o", color=colour, markersize=2.4, alpha=0.45, markeredgewidth=0, label=name)
+        if group.any():
+            ax.plot(x, y, "o", color=colour, markersize=2.4, alpha=0.45, markeredgewidth=0, label=name)
     ax.set_xlabel("true return of a clip")
     ax.set_title("its learned return")
     _legend(ax)
@@ -283,9 +287,9 @@ def _band(ax: Axes, found: Curve, colour: str, name: str, style: str) -> None:
     ax.plot(found.x, found.middle, color=colour, linestyle=style, label=name)
 
 
-def _legend(ax: Axes, ncols: int = 1) -> None:
+def _legend(ax: Axes) -> None:
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="best", labelcolor=MUTED, ncols=ncols, borderaxespad=0.2)
+        ax.legend(loc="best", labelcolor=MUTED, borderaxespad=0.2)
 
 
 def _steps(ax: Axes) -> None:

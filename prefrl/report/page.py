@@ -11,12 +11,11 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from scipy import stats
 
 from prefrl.config import to_json
 from prefrl.errors import UsageError
 from prefrl.files import atomic_write, storage
-from prefrl.metrics import expected_calibration_error, spearman, wilson
+from prefrl.metrics import expected_calibration_error, pearson, spearman, wilson
 from prefrl.presets import preset
 from prefrl.report import charts
 from prefrl.report.arms import Arm, arms, final_return, flat
@@ -261,9 +260,13 @@ def _judged_charts(judged: Judged) -> list[Chart]:
 
 
 def _correlations(judged: Judged) -> str:
-    clip = stats.pearsonr(judged.returns, judged.true_returns).statistic if np.ptp(judged.true_returns) else math.nan
-    step = spearman(judged.rewards[judged.living], judged.true_rewards[judged.living])
-    return f"Linear correlation of clips {clip:.2f}; rank correlation of single steps {step:.2f}."
+    clips = pearson(judged.returns, judged.true_returns)
+    steps = spearman(judged.rewards[judged.living], judged.true_rewards[judged.living])
+    told = [
+        "all clips are worth the same" if math.isnan(clips) else f"linear correlation of clips {clips:.2f}",
+        "all steps are worth the same" if math.isnan(steps) else f"rank correlation of single steps {steps:.2f}",
+    ]
+    return "; ".join(told).capitalize() + "."
 
 
 def _endings(judged: Judged) -> str:
