@@ -15,7 +15,7 @@ import numpy as np
 from prefrl.config import to_json
 from prefrl.errors import UsageError
 from prefrl.files import atomic_write, storage
-from prefrl.metrics import expected_calibration_error, pearson, spearman, wilson
+from prefrl.metrics import brier_score, expected_calibration_error, pearson, spearman, wilson
 from prefrl.presets import preset
 from prefrl.report import charts
 from prefrl.report.arms import Arm, arms, final_return, flat
@@ -251,8 +251,11 @@ def _judged_charts(judged: Judged) -> list[Chart]:
     found = []
     p, targets = judged.probabilities[judged.held_out], judged.targets[judged.held_out]
     if len(p):
-        gap = expected_calibration_error(p, targets)
-        note = f"On the dotted line it is right as often as it says. Mean distance (ECE): {gap:.3f}."
+        gap, brier = expected_calibration_error(p, targets), brier_score(p, targets)
+        note = (
+            f"On the dotted line it is right as often as it says. Mean distance (ECE) {gap:.3f}; "
+            f"Brier score {brier:.3f} (a coin's: 0.250)."
+        )
         found.append(Chart("Calibration", charts.calibration(judged), note))
     found.append(Chart("Learned against true reward", charts.scatter(judged), _correlations(judged)))
     found.append(Chart("Where in an episode the reward comes from", charts.within_episode(judged), _endings(judged)))

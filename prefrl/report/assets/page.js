@@ -1,7 +1,14 @@
 // Clips play while they are seen, and a line runs along their reward.
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+function unpack(video) { // some phones play no data: URL
+  const [, data] = video.src.split(",");
+  if (!video.src.startsWith("data:")) return;
+  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+  video.src = URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
+}
 const seen = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) unpack(target);
     if (isIntersecting && !still && !target.dataset.held) target.play().catch(() => {});
     else target.pause();
   }
