@@ -14,7 +14,7 @@ from prefrl.report.gather import Floats, Run
 
 POINTS = 100  # of a curve
 LAST_SHARE = 0.1  # of a run's spans that its final return is the mean of
-APART = ("seed", "run_dir", "label", "goal", "slack", "record_frames")
+APART = ("seed", "run_dir", "label", "goal", "slack", "record_frames", "wandb")
 """Settings that make no arm of their own."""
 
 
