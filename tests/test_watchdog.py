@@ -111,6 +111,23 @@ def test_a_second_interrupt_ends_it_at_once(tmp_path: Path) -> None:
     assert trainer.returncode == 130
 
 
+HASTY = "import sys; from prefrl import cli, watchdog; watchdog.STOP_SECONDS = 1.0; sys.exit(cli.main())"
+
+
+@pytest.mark.fault
+def test_an_environment_that_swallows_the_interrupt_ends_all_the_same(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    words = [*FATAL, "--env-kwargs", "fault", "stays", "good", "600", "--run-dir", str(run_dir)]
+    trainer = subprocess.Popen([sys.executable, "-c", HASTY, *words], env=HERE, stderr=subprocess.PIPE, text=True)
+    while not any(run_dir.glob("checkpoints/0*")):
+        assert trainer.poll() is None, trainer.communicate()
+        time.sleep(0.05)
+    time.sleep(2)  # it is in the step by now, and if not, it ends the sooner
+    trainer.terminate()
+    _, told = trainer.communicate(timeout=10)
+    assert trainer.returncode == 143, told
+
+
 @pytest.mark.fault
 def test_the_worker_dies_with_the_one_that_watches(tmp_path: Path) -> None:
     trainer = start(tmp_path / "run")

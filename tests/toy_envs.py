@@ -1,5 +1,6 @@
 """Small environments whose every number is known. Importing this module registers them."""
 
+import contextlib
 import os
 import time
 from typing import Any
@@ -188,7 +189,7 @@ class Faulty(gym.Env):
 
 
 class Fatal(gym.Env):
-    """Well-behaved for `good` steps; the next one hangs, or ends the process."""
+    """Well-behaved for `good` steps; the next one hangs ("stays": through any signal), or ends the process."""
 
     observation_space, action_space = unbounded(1), spaces.Discrete(2)
 
@@ -203,6 +204,9 @@ class Fatal(gym.Env):
         self.good -= 1
         if self.good < 0 and self.fault == "hangs":
             time.sleep(10_000)
+        while self.good < 0 and self.fault == "stays":
+            with contextlib.suppress(BaseException):
+                time.sleep(10_000)
         if self.good < 0 and self.fault == "exits":
             os._exit(0)
         return np.full(1, action, np.float32), float(action), False, False, {}
