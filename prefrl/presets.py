@@ -21,6 +21,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     ),
     "Walker2d-v5": lambda c: replace(c, steps=1_000_000),
     "Ant-v5": lambda c: replace(c, steps=1_000_000, labels=1000, ppo=replace(c.ppo, log_std_init=-1.0)),
+    "Reacher-v5": lambda c: c,  # the default serves it
     "Swimmer-v5": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.9999)),
     # A clip of 100 steps lasts 0.8 s, long enough for a whole flip.
     "prefrl/HopperBackflip-v0": lambda c: replace(
