@@ -107,17 +107,17 @@ def extrapolate(points: Sequence[Point], labels: int, goal: float) -> LabelForec
 
     whose three parameters are integrated over on a grid: all curves that explain the points contribute, in proportion
     to how well they do, so that the interval tells what a single fitted curve hides. A priori any error is as likely
-    as any other, the floor is likelier low than high, and the power is about one half, the rate at which a share can
-    be learned at all.
+    as any other, the floor is likelier low than high, and the power lies somewhere about one half and one, the rates of
+    learning from noisy and from flawless answers.
     """
     floor, now, power = np.meshgrid(
-        np.linspace(0.0, 0.45, 91), np.linspace(0.005, 0.5, 100), np.geomspace(0.1, 1.6, 33), indexing="ij"
+        np.linspace(0.0, 0.45, 46), np.linspace(0.005, 0.5, 100), np.geomspace(0.1, 1.6, 33), indexing="ij"
     )
-    log_weight = stats.expon.logpdf(floor, scale=0.1) + stats.norm.logpdf(np.log(power), np.log(0.5), 0.5)
-    for point in points:
+    log_weight = stats.expon.logpdf(floor, scale=0.05) + stats.norm.logpdf(np.log(power), np.log(0.7), 0.5)
+    for point in points:  # which look at the same answers: all of them together count as one look at each
         error = np.clip(floor + (now - floor) * (point.labels / labels) ** -power, 1e-4, 0.5)  # at worst a coin
-        right = float(point.right)
-        log_weight = log_weight + right * np.log1p(-error) + (point.decided - right) * np.log(error)
+        fit = point.right * np.log1p(-error) + (point.decided - point.right) * np.log(error)
+        log_weight = log_weight + fit / len(points)
     log_weight = np.where(floor <= now, log_weight, -np.inf)
     weight = np.exp(log_weight - log_weight.max())
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

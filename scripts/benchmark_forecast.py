@@ -22,13 +22,14 @@ from prefrl.store import Store
 RESULTS = Path(__file__).parent / "results" / "forecast.csv"
 
 
-def back_test(path: Path, rng: np.random.Generator) -> dict[str, Any]:
+def back_test(path: Path) -> dict[str, Any]:
     run = RunDir.open(path)
     config = run.config.reward_model
     with Store(run.store_url) as store:
         used = [p for p in usable(store.preferences()) if p.choice != "tie"]
-    whole = learning_curve(used, config, rng)
-    half = learning_curve([used[i] for i in rng.permutation(len(used))[: len(used) // 2]], config, rng)
+    whole = learning_curve(used, config, np.random.default_rng(0))
+    some = np.random.default_rng(1).permutation(len(used))[: len(used) // 2]
+    half = learning_curve([used[i] for i in some], config, np.random.default_rng(2))
     return {"run": path.name, **judge(whole, half)}
 
 
@@ -55,7 +56,7 @@ def main(paths: list[Path]) -> None:
     torch.set_num_threads(1)
     rows = []
     for path in paths:
-        rows.append(back_test(path, np.random.default_rng(0)))
+        rows.append(back_test(path))
         print(rows[-1], flush=True)
     factors = [row["factor"] for row in rows]
     print(f"median factor {np.median(factors):.2f}; the interval held {sum(r['held'] for r in rows)} of {len(rows)}")

@@ -60,7 +60,7 @@ def test_a_curve_that_levels_off_never_reaches_the_goal() -> None:
 
 
 def test_few_answers_make_a_wide_interval() -> None:
-    wide, narrow = (extrapolate(curve(0.05, 1.5, 0.5, decided), 320, 0.9).ci95 for decided in (50, 4000))
+    wide, narrow = (extrapolate(curve(0.05, 1.5, 0.5, decided), 320, 0.9).ci95 for decided in (50, 40_000))
     assert wide[0] < narrow[0]
     assert wide[1] > narrow[1]
 
@@ -75,7 +75,7 @@ def test_any_curve_has_a_forecast_in_order(shares: list[float], goal: float) -> 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     rng, held = np.random.default_rng(0), []
-    for _ in range(30):
+    for _ in range(20):
         floor, scale, power = rng.uniform(0, 0.08), rng.uniform(1, 2), rng.uniform(0.4, 0.7)
         goal = 1 - floor - scale * 900**-power
         points = [
@@ -87,15 +87,15 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 
 
 def test_the_curve_is_that_of_answers_that_were_never_seen() -> None:
-    honest = answers(80)
+    honest = answers(60)
     points = learning_curve(honest, CONFIG.reward_model, np.random.default_rng(0))
-    assert [point.labels for point in points] == [15, 22, 30, 45, 60]
-    assert {point.decided for point in points} == {80}  # each answer is held out once
-    assert points[-1].right / 80 > 0.8
+    assert [point.labels for point in points] == [11, 17, 22, 34, 45]
+    assert {point.decided for point in points} == {60}  # each answer is held out once
+    assert points[-1].right / 60 > 0.8
     rng = np.random.default_rng(1)
     coin = [dataclasses.replace(p, choice=str(rng.choice(["left", "right"]))) for p in honest]
     points = learning_curve(coin, CONFIG.reward_model, rng)
-    assert max(point.right / 80 for point in points) < 0.7  # whatever was learned by heart
+    assert max(point.right / 60 for point in points) < 0.75  # whatever was learned by heart
 
 
 def test_the_forecast_of_real_answers_is_finite_and_repeats_itself() -> None:
