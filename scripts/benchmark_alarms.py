@@ -11,20 +11,23 @@ import dataclasses
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import torch
 from gymnasium import spaces
 
 from prefrl.config import TrainConfig
+from prefrl.learner import Learner
 from prefrl.presets import preset
 from prefrl.run_dir import RunDir
+from prefrl.segments import Episode
 from prefrl.store import Answer, Store
 from prefrl.train import resume, train
-from prefrl.types import Choice, Query
+from prefrl.types import Choice, Preference, Query
 
 RESULTS = Path(__file__).parent / "results" / "alarms.csv"
 Choose = Callable[[int, Query], Choice]  # told how many answers were given before, and the query
@@ -74,6 +77,8 @@ def fickle(given: int, query: Query) -> Choice:
 
 def answered(config: TrainConfig, path: Path, choose: Choose) -> RunDir:
     """Train while a thread answers by `choose`, through the store, as a person's window does."""
+    if path.exists():
+        return RunDir.open(path)
     run = RunDir.create(path, dataclasses.replace(config, teacher="human", run_dir=path))
     over = threading.Event()
 
@@ -103,14 +108,34 @@ def faulty(runs: Path) -> dict[str, Callable[[], RunDir]]:
     """A run with each fault, by the kind of alarm that it must raise."""
     small = preset("Pendulum-v1", steps=50_000, seed=0)
     overdone = preset("Overdone-v0", steps=100_000, labels=500, segment_length=10, seed=0, selector="uniform")
-    saturated = dataclasses.replace(small.reward_model, learning_rate=10.0)
+    # Behaviour that hardly changes: nets learn contradictory answers by heart where behaviour tells them apart.
+    slow = dataclasses.replace(small.ppo, learning_rate=1e-6, final_learning_rate=1e-6)
+    steady = dataclasses.replace(small, labels=600, ppo=slow, selector="uniform", initial_share=0.1)
     return {
-        "reward_hacking": lambda: train(overdone, runs / "hacked"),
-        "drift": lambda: answered(dataclasses.replace(small, labels=400), runs / "fickle", fickle),
+        "reward_hacking": lambda: trained(overdone, runs / "hacked"),
+        "drift": lambda: answered(steady, runs / "fickle", fickle),
         "degenerate_answers": lambda: answered(small, runs / "left", always_left),
-        "dead_ensemble": lambda: train(dataclasses.replace(small, reward_model=saturated), runs / "saturated"),
-        "too_few_labels": lambda: train(dataclasses.replace(small, labels=6), runs / "few"),
+        "dead_ensemble": lambda: same_members(small, runs / "same"),
+        "too_few_labels": lambda: trained(dataclasses.replace(small, labels=6), runs / "few"),
     }
+
+
+def same_members(config: TrainConfig, path: Path) -> RunDir:
+    """Train with an ensemble whose members are made the same after each fit, as a fault in the program might."""
+    learn_reward = Learner.learn_reward
+
+    def broken(self: Learner, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> Any:
+        metrics = learn_reward(self, span, preferences, recent)
+        with torch.no_grad():
+            for parameter in self.ensemble.parameters():
+                parameter.copy_(parameter[:1].expand_as(parameter))
+        return metrics
+
+    Learner.learn_reward = broken  # type: ignore[method-assign]
+    try:
+        return trained(config, path)
+    finally:
+        Learner.learn_reward = learn_reward  # type: ignore[method-assign]
 
 
 def trained(config: TrainConfig, path: Path) -> RunDir:
