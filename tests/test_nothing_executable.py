@@ -28,10 +28,20 @@ ATTRIBUTES = {"load_replay_buffer", "load_from_pkl", "load_from_zip_file", "unsa
               "load_running_average", "from_pickle"}  # fmt: skip
 
 
+def refuses_pickle(keyword: ast.keyword) -> bool:
+    return ast.unparse(keyword) == "allow_pickle=False"
+
+
 def forbidden(source: str) -> Iterator[str]:
-    """What of `source` could run code that is in a file."""
-    for node in ast.walk(ast.parse(source)):
+    """What of `source` could run code that is in a file. numpy loads none if it is told so there."""
+    nodes = list(ast.walk(ast.parse(source)))
+    safe = {id(node.func) for node in nodes if isinstance(node, ast.Call) and any(map(refuses_pickle, node.keywords))}
+    for node in nodes:
         match node:
+            case ast.Attribute(value=ast.Name(id="np"), attr="load") if id(node) in safe:
+                pass
+            case ast.keyword() if refuses_pickle(node):
+                pass
             case ast.Import(names=names) if MODULES & {name.name.split(".")[0] for name in names}:
                 yield ast.unparse(node)
             case ast.ImportFrom(module=str(module)) if module.split(".")[0] in MODULES or module.endswith("save_util"):
@@ -56,7 +66,8 @@ def test_no_source_of_ours_can_run_what_it_reads(path: Path) -> None:
     [
         "import pickle",
         "from pickle import loads",
-        "import numpy as np; np.load(f, allow_pickle=True)",
+        "np.load(f)",
+        "np.load(f, allow_pickle=True)",
         "torch.load(f)",
         "torch.load(f, weights_only=False)",
         "PPO.load(f)",
@@ -75,6 +86,7 @@ def test_the_rule_sees_what_it_forbids(source: str) -> None:
 
 def test_the_rule_lets_the_harmless_be() -> None:
     assert list(forbidden("from safetensors.torch import load; load(b''); json.loads(t); agent.save(f)")) == []
+    assert list(forbidden("np.load(f, allow_pickle=False)")) == []
 
 
 AUDITED = """

@@ -8,6 +8,7 @@ from report_runs import made_up, trained
 
 from prefrl import cli
 from prefrl.errors import StorageError, UsageError
+from prefrl.files import sealed, unsealed
 from prefrl.report.page import _names, _number, _warned, report
 from prefrl.run_dir import RunDir
 
@@ -83,9 +84,8 @@ def test_one_run_is_compared_with_nothing(folder: Path, tmp_path: Path) -> None:
 
 def test_what_a_run_says_of_itself_is_only_text(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "a", tmp_path / "<script>alert(1)<")
-    saved = json.loads((folder / "a" / "config.json").read_bytes())
-    saved["git_commit"] = "<img src=x>"
-    (tmp_path / "<script>alert(1)<" / "config.json").write_text(json.dumps(saved))
+    saved = unsealed((folder / "a" / "config.json").read_bytes())
+    (tmp_path / "<script>alert(1)<" / "config.json").write_bytes(sealed({**saved, "git_commit": "<img src=x>"}))
     html = report([tmp_path / "<script>alert(1)<"], tmp_path / "r.html").read_text(encoding="utf-8")
     assert "<script>alert" not in html
     assert "<img" not in html
