@@ -71,7 +71,7 @@ class RewardConfig:
     members: int = 3
     """Nets in the ensemble; their disagreement chooses queries, their mean is the reward."""
 
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: tuple[int, ...] = (128, 128)
     """Units in each hidden layer of a member."""
 
     learning_rate: float = 1e-3
@@ -89,9 +89,15 @@ class RewardConfig:
     bounded: bool = True
     """Whether tanh bounds each member's reward of a step; without it, rare steps can count far more than others."""
 
+    sees_change: bool = False
+    """Whether a net sees the change of the state, s' - s, in place of s': for tasks where progress is what counts."""
+
     neutral_endings: bool = False
     """Whether staying dead is paid like living on average, so that the last step alone makes an end good or bad: for
     tasks with both crashes and goals. Else the answers decide what staying dead is worth."""
+
+    step_share: float = 0.2
+    """Share of a clip's steps, drawn at random, that one gradient step looks at; less is faster and regularises."""
 
     max_epochs: int = 20
     """Passes over the preferences in one fit, at most."""
@@ -202,11 +208,11 @@ class TrainConfig:
 
 _POSITIVE = {
     "steps", "segment_length", "spans", "candidates", "n_envs", "n_steps", "batch_size", "n_epochs", "learning_rate",
-    "members", "max_epochs", "terminal_scale", "patience", "clip_range", "max_grad_norm",
+    "members", "max_epochs", "terminal_scale", "step_share", "patience", "clip_range", "max_grad_norm",
     "final_learning_rate",
 }  # fmt: skip
 _SHARES = {"initial_share": 1, "gamma": 1, "gae_lambda": 1, "mistake": 1, "skip": 1, "label_smoothing": 1,
-           "held_out": 0.5}  # fmt: skip
+           "step_share": 1, "held_out": 0.5}  # fmt: skip
 _ANY_SIGN = {"log_std_init"}
 _LARGEST = {"n_envs": 10_000, "n_steps": 10**6, "batch_size": 10**6, "members": 100}
 

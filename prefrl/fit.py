@@ -26,7 +26,7 @@ class FitMetrics:
 
     epochs: int
     train_loss: float
-    """Mean of what the last pass minimised, in nats: the likelihood of smoothed labels."""
+    """Mean of what the last pass minimised, in nats: likelihood of smoothed labels, on some of the steps."""
 
     held_out_loss: float
     held_out_decided: int
@@ -48,11 +48,34 @@ class _Pairs:
 
     inputs: Tensor  # (B, 2, T, input_dim + 1)
     alive: Tensor  # (B, 2, T) 1 for a step taken alive, 0 for one in the absorbing state
+    last: Tensor  # (B, 2, 1) index of the last step taken alive
+    dies: Tensor  # (B, 2, 1) 1 if it led to the absorbing state
     targets: Tensor  # (B,)
     counts: Tensor  # (E, B) how often each member's bootstrap sample holds the pair
 
     def __getitem__(self, index: Tensor) -> "_Pairs":
-        return _Pairs(self.inputs[index], self.alive[index], self.targets[index], self.counts[:, index])
+        return _Pairs(
+            self.inputs[index],
+            self.alive[index],
+            self.last[index],
+            self.dies[index],
+            self.targets[index],
+            self.counts[:, index],
+        )
+
+
+def make_ensemble(config: RewardConfig, obs_dim: int, action_dim: int, generator: torch.Generator) -> RewardEnsemble:
+    """An ensemble of the shape that `config` asks for, with weights drawn from `generator`."""
+    return RewardEnsemble(
+        obs_dim,
+        action_dim,
+        config.members,
+        config.hidden,
+        config.terminal_scale,
+        config.bounded,
+        config.sees_change,
+        generator=generator,
+    )
 
 
 def fit(
@@ -133,8 +156,10 @@ def _tensors(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> _Pa
     ensemble.set_input_stats(obs, actions, absorbing)
     inputs = ensemble.inputs(obs, actions, absorbing).unflatten(0, (-1, 2))
     alive = (~absorbing[:, :-1]).float().unflatten(0, (-1, 2))
+    last = (alive.sum(-1, keepdim=True).long() - 1).clamp(min=0)
+    dies = absorbing[:, -1:].float().unflatten(0, (-1, 2)) * alive[..., :1]
     targets = torch.tensor([target(p.choice) for p in preferences if p.choice], dtype=torch.float32)
-    return _Pairs(inputs, alive, targets, _bootstrap(ensemble.members, [p.seq for p in preferences]))
+    return _Pairs(inputs, alive, last, dies, targets, _bootstrap(ensemble.members, [p.seq for p in preferences]))
 
 
 def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
@@ -146,17 +171,17 @@ def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
     return torch.from_numpy(counts.astype(np.float32))
 
 
-def _returns(ensemble: RewardEnsemble, pairs: _Pairs) -> Tensor:
-    """(E, B, 2) returns of both sides."""
-    rewards = ensemble(pairs.inputs.flatten(0, 2)).unflatten(1, pairs.alive.shape)  # (E, B, 2, T)
-    returns: Tensor = (rewards * pairs.alive).sum(-1)
+def _returns(ensemble: RewardEnsemble, inputs: Tensor, weights: Tensor) -> Tensor:
+    """(E, B, 2) returns of both sides, of steps (B, 2, K, input_dim + 1) that count `weights` (B, 2, K) each."""
+    rewards = ensemble(inputs.flatten(0, 2)).unflatten(1, inputs.shape[:3])  # (E, B, 2, K)
+    returns: Tensor = (rewards * weights).sum(-1)
     return returns
 
 
 @torch.no_grad()
 def _logits(ensemble: RewardEnsemble, pairs: _Pairs) -> Tensor:
-    """(E, B) left return minus right return."""
-    returns = _returns(ensemble, pairs)
+    """(E, B) left return minus right return, of whole segments."""
+    returns = _returns(ensemble, pairs.inputs, pairs.alive)
     return returns[..., 0] - returns[..., 1]
 
 
@@ -175,10 +200,29 @@ def _one_pass(
     total = 0.0
     for index in torch.randperm(len(pairs.targets), generator=generator).split(config.batch_size):
         batch = pairs[index]
-        returns = _returns(ensemble, batch)
+        inputs, weights = _some_steps(batch, config.step_share, generator)
+        returns = _returns(ensemble, inputs, weights)
         losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         (losses * batch.counts).mean(1).sum().backward()
         optimizer.step()
         total += float(losses.detach().mean()) * len(index)
     return total / len(pairs.targets)
+
+
+def _some_steps(pairs: _Pairs, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Inputs (B, 2, K, input_dim + 1) and weights (B, 2, K) of a random `share` of the steps: unbiased sums, cheaper.
+
+    The steps that end episodes are always among them: they can outweigh all others, and are too rare to be left to
+    chance.
+    """
+    steps = pairs.inputs.shape[2]
+    count = max(1, round(share * steps))
+    if count == steps:
+        return pairs.inputs, pairs.alive
+    some = torch.randperm(steps, generator=generator)[:count]
+    others = pairs.alive[:, :, some] * (1 - pairs.dies * (some == pairs.last))
+    index = pairs.last.unsqueeze(-1).expand(*pairs.last.shape, pairs.inputs.shape[-1])
+    ends = pairs.inputs.gather(2, index)  # (B, 2, 1, input_dim + 1)
+    inputs = torch.cat((pairs.inputs[:, :, some], ends), dim=2)
+    return inputs, torch.cat((others * (steps / count), pairs.dies), dim=2)

@@ -17,9 +17,8 @@ from scipy import stats
 from prefrl.config import RewardConfig
 from prefrl.errors import UsageError
 from prefrl.evaluation import LabelForecast
-from prefrl.fit import fit, usable
+from prefrl.fit import fit, make_ensemble, usable
 from prefrl.metrics import preference_accuracy
-from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import stack
 from prefrl.types import Preference, target
 
@@ -81,15 +80,7 @@ def _agreement(
     """Agreement with `held_out` of a fresh ensemble fitted to `some`, and the number of answers with a better side."""
     segment = some[0].query.left
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    ensemble = RewardEnsemble(
-        segment.obs.shape[1],
-        segment.actions.shape[1],
-        config.members,
-        config.hidden,
-        config.terminal_scale,
-        config.bounded,
-        generator=generator,
-    )
+    ensemble = make_ensemble(config, segment.obs.shape[1], segment.actions.shape[1], generator)
     longer = replace(config, max_epochs=max(EPOCHS, config.max_epochs), patience=max(PATIENCE, config.patience))
     fit(ensemble, some, config=longer, generator=generator)
     sides = (stack([getattr(p.query, side) for p in held_out]) for side in ("left", "right"))

@@ -30,7 +30,7 @@ from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig
 from prefrl.errors import CheckpointError
 from prefrl.files import sha256
-from prefrl.fit import FitMetrics, fit, usable
+from prefrl.fit import FitMetrics, fit, make_ensemble, usable
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir, versions
 from prefrl.segments import Episode, cut, stack
@@ -56,15 +56,8 @@ class Learner:
         self.recorder = RecordingVecEnv(venv or make_venv(config))
         self.obs_dim = self.recorder.observation_space.shape[0]  # type: ignore[index]
         self.action_dim = action_dim(self.recorder.action_space)
-        self.ensemble = RewardEnsemble(
-            self.obs_dim,
-            self.action_dim,
-            config.reward_model.members,
-            config.reward_model.hidden,
-            config.reward_model.terminal_scale,
-            config.reward_model.bounded,
-            generator=self._generator(WEIGHTS, 0),
-        )
+        generator = self._generator(WEIGHTS, 0)
+        self.ensemble = make_ensemble(config.reward_model, self.obs_dim, self.action_dim, generator)
         self.paid = LearnedRewardVecEnv(
             self.recorder, self.ensemble, config.ppo.gamma, neutral_endings=config.reward_model.neutral_endings
         )

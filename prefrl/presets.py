@@ -13,7 +13,15 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         c,
         selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
         ppo=replace(c.ppo, ent_coef=0.005),
-        reward_model=replace(c.reward_model, terminal_scale=50.0, bounded=False, neutral_endings=True),
+        reward_model=replace(
+            c.reward_model,
+            hidden=(64, 64),
+            step_share=1.0,
+            terminal_scale=50.0,
+            bounded=False,
+            sees_change=True,
+            neutral_endings=True,
+        ),
     ),
     "Hopper-v5": lambda c: replace(c, ppo=replace(c.ppo, ent_coef=0.003)),  # less leads to standing, then falling
     "HalfCheetah-v5": lambda c: replace(
@@ -21,7 +29,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     ),
     "Walker2d-v5": lambda c: replace(c, steps=1_000_000),
     "Ant-v5": lambda c: replace(c, steps=1_000_000, labels=1000, ppo=replace(c.ppo, log_std_init=-1.0)),
-    "Reacher-v5": lambda c: c,  # the default serves it
+    "Reacher-v5": lambda c: replace(c, reward_model=replace(c.reward_model, step_share=1.0)),
     "Swimmer-v5": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.9999)),
     # A clip of 100 steps lasts 0.8 s, long enough for a whole flip.
     "prefrl/HopperBackflip-v0": lambda c: replace(

@@ -20,9 +20,9 @@ INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the r
 class RewardEnsemble(nn.Module):
     """`members` independent nets r(s, a, s'), bounded by tanh if asked (Lee et al. 2021, PEBBLE).
 
-    Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`. The
-    nets see the state, the action and the change of the state: what people care about is often progress, which hides in
-    the difference of two almost equal states.
+    Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`.
+    With `sees_change` the nets get s' - s in place of s': where progress is what counts, it would otherwise hide in the
+    difference of two almost equal inputs.
 
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
     agent's reward does not drift.
@@ -42,18 +42,19 @@ class RewardEnsemble(nn.Module):
         obs_dim: int,
         action_dim: int,
         members: int = 3,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Sequence[int] = (128, 128),
         terminal_scale: float = 1.0,
         bounded: bool = True,
+        sees_change: bool = False,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
         """Members get initialisations of their own, drawn from `generator` (seed 0 if None)."""
         super().__init__()
         self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
-        self.terminal_scale, self.bounded = terminal_scale, bounded
-        self.input_dim = 2 * obs_dim + action_dim  # observation, action, change of the observation
-        widths = [self.input_dim + 1, *hidden, 2]  # in: and whether it ends; out: ordinary and last steps
+        self.terminal_scale, self.bounded, self.sees_change = terminal_scale, bounded, sees_change
+        self.input_dim = 2 * obs_dim + action_dim  # observation, action, next observation or change
+        widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing; ordinary and last steps
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         self.weights = nn.ParameterList(_uniform(generator, (members, i, o), i) for i, o in pairwise(widths))
         self.biases = nn.ParameterList(_uniform(generator, (members, 1, o), i) for i, o in pairwise(widths))
@@ -77,8 +78,10 @@ class RewardEnsemble(nn.Module):
         return self._inputs(obs[:, :-1], actions, obs[:, 1:], absorbing[:, 1:])
 
     def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
-        x = (torch.cat((obs, actions, next_obs - obs), dim=-1) - self.input_mean) / self.input_std
-        return torch.cat((x.clamp(-INPUT_CLIP, INPUT_CLIP), dies.unsqueeze(-1)), dim=-1)
+        then = next_obs - obs if self.sees_change else next_obs
+        x = (torch.cat((obs, actions, then), dim=-1) - self.input_mean) / self.input_std
+        x = x.clamp(-INPUT_CLIP, INPUT_CLIP)
+        return torch.cat((x, dies.unsqueeze(-1)), dim=-1)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Rewards of each member for each row: (N, input_dim + 1) -> (E, N)."""
@@ -143,8 +146,8 @@ class RewardEnsemble(nn.Module):
     def set_input_stats(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> None:
         """Take mean and standard deviation of the inputs from segments; absorbing states are left out."""
         of_obs, of_actions = _moments(obs[~absorbing]), _moments(actions[~absorbing[:, :-1]])
-        of_changes = _moments((obs[:, 1:] - obs[:, :-1])[~absorbing[:, 1:]])
-        mean, std = (torch.cat(moments) for moments in zip(of_obs, of_actions, of_changes, strict=True))
+        of_next = _moments((obs[:, 1:] - obs[:, :-1])[~absorbing[:, 1:]]) if self.sees_change else of_obs
+        mean, std = (torch.cat(moments) for moments in zip(of_obs, of_actions, of_next, strict=True))
         self.input_mean.copy_(mean)
         self.input_std.copy_(std)
 
@@ -163,7 +166,7 @@ class RewardEnsemble(nn.Module):
 
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""
-        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded")
+        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded", "sees_change")
         shape = {name: getattr(self, name) for name in names}
         return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
 

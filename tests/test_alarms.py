@@ -27,7 +27,7 @@ SMALL = TrainConfig(
     ppo=PPOConfig(n_envs=4, n_steps=20, batch_size=40, n_epochs=2, hidden=(8,)),
     reward_model=RewardConfig(members=2, hidden=(16,), batch_size=16),
 )
-QUICK = RewardConfig(members=2, hidden=(32,), learning_rate=1e-2, max_epochs=30, patience=10)
+QUICK = RewardConfig(members=2, hidden=(32,), learning_rate=1e-2, max_epochs=30, patience=10, step_share=1.0)
 OVERDONE = TrainConfig(
     "Overdone-v0",
     steps=16_000,

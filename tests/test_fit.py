@@ -58,7 +58,7 @@ def accuracy(model: RewardEnsemble, prefs: list[Preference]) -> float:
 
 
 def test_a_linear_reward_is_learned() -> None:
-    config = RewardConfig(hidden=(32,), learning_rate=2e-3, max_epochs=40, patience=10)
+    config = RewardConfig(hidden=(32,), learning_rate=2e-3, step_share=1.0, max_epochs=40, patience=10)
     fresh = preferences(300, seed=1)
     assert accuracy(ensemble(config), fresh) < 0.7
     model, metrics = train(preferences(800), config)

@@ -18,7 +18,7 @@ CONFIG = TrainConfig(
     "MoveRight-v0",
     segment_length=10,
     ppo=PPOConfig(n_envs=4, n_steps=20, batch_size=40, hidden=(8,)),
-    reward_model=RewardConfig(members=2, hidden=(16,), learning_rate=1e-2),
+    reward_model=RewardConfig(members=2, hidden=(16,), learning_rate=1e-2, step_share=1.0),
 )
 
 

@@ -70,13 +70,20 @@ def test_one_batched_call_equals_each_member_alone() -> None:
         torch.testing.assert_close(alone.segment_rewards(*tensors(segments()))[0], together[member])
 
 
-def test_the_nets_see_state_action_and_change() -> None:
-    model = RewardEnsemble(1, 1, generator=generator())
+def test_the_nets_see_state_action_and_what_follows_or_changes() -> None:
     obs, actions = torch.tensor([[[1.0], [3.0], [-9.0]]]), torch.tensor([[[0.5], [-20.0]]])
-    inputs = model.inputs(obs, actions, torch.tensor([[False, False, True]]))
-    torch.testing.assert_close(
-        inputs, torch.tensor([[[1.0, 0.5, 2.0, 0.0], [3.0, -10.0, -10.0, 1.0]]])
-    )  # clipped at 10
+    for sees_change, then in ((False, [3.0, -9.0]), (True, [2.0, -10.0])):  # -12 is clipped at -10
+        model = RewardEnsemble(1, 1, sees_change=sees_change, generator=generator())
+        inputs = model.inputs(obs, actions, torch.tensor([[False, False, True]]))
+        torch.testing.assert_close(inputs, torch.tensor([[[1.0, 0.5, then[0], 0.0], [3.0, -10.0, then[1], 1.0]]]))
+
+
+def test_changes_have_statistics_of_their_own() -> None:
+    model = RewardEnsemble(1, 1, sees_change=True, generator=generator())
+    obs = torch.tensor([[[0.0], [1.0], [4.0], [50.0]]])  # changes 1 and 3; the last state is absorbing
+    model.set_input_stats(obs, torch.zeros(1, 3, 1), torch.tensor([[False, False, False, True]]))
+    torch.testing.assert_close(model.input_mean[2:], torch.tensor([2.0]))
+    torch.testing.assert_close(model.input_std[2:], torch.tensor([2.0**0.5]))
 
 
 def test_a_layer_is_a_matrix_product() -> None:
