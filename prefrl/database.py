@@ -83,6 +83,13 @@ def _file(database: str | None) -> Path | None:
     return None if database is None or in_memory or database.startswith("file:") else Path(database)
 
 
+def is_missing(url: str) -> bool:
+    """Whether `url` names a SQLite file that does not exist."""
+    address = make_url(url)
+    path = _file(address.database) if address.get_backend_name() == "sqlite" else None
+    return path is not None and not path.exists()
+
+
 def _ensure_file(url: str, path: Path) -> None:
     if not path.exists():
         _create_file(url, path)

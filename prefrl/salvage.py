@@ -15,8 +15,11 @@ from prefrl.types import Preference
 def readable(url: str) -> Iterator[Preference]:
     """The preferences of the store at `url` that can be read and match their checksums, in order of `seq`.
 
-    Unlike `Store`, it gives them even if the file is damaged elsewhere; of a file that is no database it gives none.
+    Unlike `Store`, it gives them even if the file is damaged elsewhere; of a file that is no database, or not there, it
+    gives none.
     """
+    if database.is_missing(url):  # SQLite would make an empty one, which looks like a store that lost everything
+        return
     engine = database.make_engine(url)
     try:
         with suppress(DBAPIError), engine.connect() as connection:

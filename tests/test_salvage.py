@@ -40,3 +40,9 @@ def test_of_a_damaged_store_what_is_right(path: Path, url: str, share: float) ->
 def test_of_what_is_no_store_nothing(path: Path, url: str, data: bytes) -> None:
     path.write_bytes(data)
     assert list(readable(url)) == []
+
+
+def test_of_what_is_not_there_nothing_and_it_is_not_made(path: Path, url: str) -> None:
+    path.unlink()
+    assert list(readable(url)) == []
+    assert not path.exists()
