@@ -23,14 +23,18 @@ def before_fit(ensemble: RewardEnsemble, new: Sequence[Preference], segments: Se
     """What the reward that was paid in a span makes of it, and of answers that it was not fitted to yet.
 
     Its output was rescaled to mean 0 and standard deviation 1 on the behaviour of the span before, so that its mean on
-    `segments` is what the agent has gained since then, in standard deviations.
+    `segments` is what the agent has gained since then, in standard deviations. Both leave out the steps that end an
+    episode.
     """
     right, decided = agreement(ensemble, [p for p in usable(new) if p.supersedes is None])
     signals: Signals = {"signals/fresh_right": right, "signals/fresh_decided": decided}
     if segments:
         obs, actions, absorbing = stack(_some(segments))
-        raw = ensemble.returns(obs, actions, absorbing).mean(0).sum() / (~absorbing[:, :-1]).sum()
-        signals["signals/gain"] = float((raw - ensemble.output_mean.item()) / ensemble.output_std.item())
+        goes_on = ~absorbing[:, 1:]  # (B, T)
+        if goes_on.any():
+            state, action, after = (x[goes_on] for x in (obs[:, :-1], actions, obs[:, 1:]))
+            rewards = ensemble.reward(state, action, after, absorbing[:, 1:][goes_on])
+            signals["signals/gain"] = float(rewards.mean())
     return signals
 
 

@@ -51,6 +51,13 @@ def test_the_gain_is_told_in_deviations_of_what_was_before() -> None:
     assert "signals/gain" not in before_fit(ensemble, [], [])
 
 
+def test_how_episodes_end_is_no_gain() -> None:
+    ensemble, before = Sums(), [segment([0.0, 2.0, -90.0], dies=True)]
+    ensemble.set_output_stats(*stack(before))  # which leaves the ending out, too
+    assert before_fit(ensemble, [], before)["signals/gain"] == pytest.approx(0.0, abs=1e-6)
+    assert "signals/gain" not in before_fit(ensemble, [], [segment([1.0], dies=True)])
+
+
 def test_new_answers_are_judged_once_and_corrections_not_at_all() -> None:
     new = answers("left", "right", "tie", "left")
     corrected = Preference(5, new[0].query, "right", supersedes=1)
