@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import expit
 
 from prefrl.epic import AdditiveReward, canonical, draw, pearson_distance
 from prefrl.evaluation import AnswerAgreement, Interval, RewardAgreement
@@ -139,7 +140,7 @@ def _pair_figures(data: Compared, rng: np.random.Generator) -> dict[str, Estimat
 
 
 def _preference_figures(logits: NDArray[Any], targets: NDArray[Any], weights: Any) -> dict[str, Estimate]:
-    probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    probabilities = expit(logits.astype(np.float64))
     return {
         "preference_accuracy": estimate(preference_accuracy, logits, targets, weights=weights()),
         "brier_score": estimate(brier_score, probabilities, targets, weights=weights()),

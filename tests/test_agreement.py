@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import toy_envs  # noqa: F401
 
-from prefrl.agreement import agreement, answer_agreement
+from prefrl.agreement import _preference_figures, agreement, answer_agreement
 from prefrl.config import PPOConfig, RewardConfig, TrainConfig
 from prefrl.fit import is_held_out
 from prefrl.learner import Learner
+from prefrl.metrics import item_weights
 from prefrl.segments import Episode, cut, stack
 from prefrl.types import Choice, Preference, Query
 
@@ -103,3 +104,9 @@ def test_held_out_answers_are_those_that_no_gradient_came_from() -> None:
     assert low <= found.preference_accuracy <= high
     assert answer_agreement(learner.ensemble, preferences, 0.0, seed=0) is None
     assert answer_agreement(learner.ensemble, [], 0.1, seed=0) is None
+
+
+def test_rewards_without_bounds_may_be_as_sure_as_they_like() -> None:
+    logits, targets = np.array([-800.0, 800.0], np.float32), np.array([0.0, 1.0])
+    figures = _preference_figures(logits, targets, lambda: item_weights(np.ones((0, 2), np.int64), np.arange(2)))
+    assert figures["brier_score"].value == figures["expected_calibration_error"].value == 0.0
