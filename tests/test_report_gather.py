@@ -74,6 +74,17 @@ def test_a_damaged_checkpoint_is_noted_and_damaged_preferences_are_refused(tmp_p
         gather(tmp_path, "run")
 
 
+def test_a_whole_file_that_is_no_reward_model_is_noted(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run")
+    checkpoint = run.latest_checkpoint()
+    assert checkpoint is not None
+    files = {name: checkpoint.read(name) for name in checkpoint.hashes}
+    run.write_checkpoint(900, {**files, "reward_model.safetensors": files["policy.safetensors"]}, checkpoint.state)
+    found = gather(run.path, "run")
+    assert found.judged is None
+    assert "holds no reward model" in found.notes[0]
+
+
 def test_rewards_of_any_unit_can_be_seen_together() -> None:
     values = np.array([1.0, 3.0])
     assert standardise(values, values).tolist() == standardise(values * 10 + 7, values * 10 + 7).tolist() == [-1.0, 1.0]

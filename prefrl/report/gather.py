@@ -15,7 +15,7 @@ from prefrl.config import TrainConfig
 from prefrl.errors import CheckpointError
 from prefrl.fit import is_held_out, usable
 from prefrl.label.desk import Desk, Given
-from prefrl.learner import REWARD_FILE
+from prefrl.learner import load_ensemble
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir
 from prefrl.segments import stack
@@ -168,7 +168,7 @@ def _judge(run_dir: RunDir, config: TrainConfig, preferences: list[Preference]) 
         notes = [str(warning.message) for warning in caught]
         if checkpoint is None:
             return None, ["The run has no checkpoint yet, so there is no reward model to show."]
-        ensemble = RewardEnsemble.from_bytes(checkpoint.read(REWARD_FILE))
+        ensemble = load_ensemble(checkpoint)
     except CheckpointError as error:
         return None, [f"There is no reward model to show: {error}."]
     if not usable(preferences):
