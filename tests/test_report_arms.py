@@ -58,6 +58,11 @@ def test_one_run_has_no_interval_and_none_no_curve() -> None:
     assert curve([made_up()], np.random.default_rng(0)) is None
 
 
+def test_runs_that_share_no_steps_have_no_curve() -> None:
+    early, late = records(1.0, 2.0, None, None), records(None, None, 3.0, 4.0)
+    assert curve([made_up(early), made_up(late)], np.random.default_rng(0)) is None
+
+
 def test_equal_runs_have_an_interval_of_no_width() -> None:
     found = curve([made_up(records(1.0, 2.0))] * 4, np.random.default_rng(0))
     assert found is not None

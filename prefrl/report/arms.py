@@ -89,7 +89,10 @@ def curve(
     series = [pair for pair in (run.series(x, y) for run in runs) if len(pair[0])]
     if not series:
         return None
-    grid = np.linspace(max(p[0][0] for p in series), min(p[0][-1] for p in series), POINTS)
+    first, last = max(p[0][0] for p in series), min(p[0][-1] for p in series)
+    if first > last:
+        return None
+    grid = np.linspace(first, last, POINTS)
     values = np.stack([np.interp(grid, *pair) for pair in series])  # (N, P)
     middle = np.array([iqm(column) for column in values.T])
     if len(values) == 1:
