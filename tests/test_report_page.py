@@ -92,6 +92,14 @@ def test_what_a_run_says_of_itself_is_only_text(folder: Path, tmp_path: Path) ->
     assert "&lt;script&gt;alert(1)&lt;" in html
 
 
+def test_a_run_that_has_just_begun_is_not_called_an_old_one(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    shutil.copy(folder / "a" / "config.json", tmp_path / "run")
+    html = report([tmp_path / "run"], tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "no checkpoint yet" in html
+    assert "watched for alarms" not in html
+
+
 def test_alarms_of_the_training_are_told_with_what_to_do(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "a", tmp_path / "a")
     run = RunDir(tmp_path / "a")
