@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from prefrl import watchdog
 from prefrl.errors import EnvError
 from prefrl.simstate import has_display
 
@@ -48,7 +49,8 @@ class Camera:
         if self._viewer is not None:
             self._viewer.make_context_current()  # another camera in this process may have been at work
         try:
-            picture = self._env.render()
+            with watchdog.calling("render"):
+                picture = self._env.render()
         except (Exception, SystemExit) as error:  # whatever an environment's own code may raise
             said = str(error).strip().partition("\n")[0]
             raise EnvError(f"{self._name}: render() raised {type(error).__name__}: {said}; mend it there") from error
@@ -100,7 +102,8 @@ def _draw_first(env: gym.Env[Any, Any]) -> None:
             importlib.import_module(f"mujoco.{backend}").GLContext(16, 16).free()
         elif not has_display():
             raise ImportError("libEGL.so.1 is missing")
-        env.render()
+        with watchdog.calling("render"):
+            env.render()
     except Exception as error:  # each OpenGL library fails in a way of its own
         name = env.spec.id if env.spec else type(env.unwrapped).__name__
         raise EnvError(

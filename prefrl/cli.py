@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def action(words: Sequence[str]) -> int:
         command = parse(words)
-        in_view = isinstance(command, TrainConfig | Resume | Evaluate) and not getattr(command, "label", False)
-        if not in_view or "--debug" in argv:  # a debugger takes its time
+        steps = isinstance(command, TrainConfig | Resume | Evaluate | Report | Inspect)  # or draws an environment
+        if not steps or getattr(command, "label", False) or "--debug" in argv:  # a debugger takes its time
             return run(command)
         return watch(lambda: guard(lambda _: run(command), []))
 

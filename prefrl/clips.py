@@ -12,6 +12,7 @@ import imageio.v3 as iio
 import numpy as np
 from numpy.typing import NDArray
 
+from prefrl import watchdog
 from prefrl.camera import Camera, Frame, rate
 from prefrl.errors import EnvError, StorageError
 from prefrl.film import show
@@ -38,14 +39,15 @@ class Renderer:
         set_up_mujoco()
         kwargs = {**(env_kwargs or {}), "render_mode": "rgb_array"}
         try:
-            self._env: gym.Env[Any, Any] = gym.make(env_id, disable_env_checker=True, **kwargs)
+            with watchdog.calling("make"):
+                self._env: gym.Env[Any, Any] = gym.make(env_id, disable_env_checker=True, **kwargs)
         except (gym.error.Error, ImportError, TypeError) as error:
             raise EnvError(f"cannot make {env_id} to draw clips: {error}") from error
         self._id = env_id
         self._camera: Camera | None = None
         self.fps = rate(self._env.metadata)
         try:
-            self._env.reset(seed=0)  # some cameras stay where the first state drawn puts them: always the same
+            self._reset(0)  # some cameras stay where the first state drawn puts them: always the same
             self._camera = Camera(self._env, kwargs, size=size)
             self._camera.draw()  # an environment that cannot be drawn says so now, not in the middle of a run
         except BaseException:
@@ -83,7 +85,7 @@ class Renderer:
     def _replayed(self, segment: Segment) -> Iterator[Frame]:
         skipped = segment.replay_actions if segment.replay_actions is not None else segment.actions[:0]
         actions, first = np.concatenate([skipped, segment.actions]), len(skipped)
-        obs, _ = self._env.reset(seed=segment.reset_seed)
+        obs = self._reset(segment.reset_seed)
         terminated, frame = False, None
         for step in range(len(actions) + 1):
             moves = not terminated
@@ -96,8 +98,13 @@ class Renderer:
             if step >= first and frame is not None:
                 yield frame
 
+    def _reset(self, seed: int | None) -> Any:
+        with watchdog.calling("reset"):
+            return self._env.reset(seed=seed)[0]
+
     def _step(self, action: NDArray[np.float32]) -> tuple[Any, bool]:
-        obs, _, terminated, _, _ = self._env.step(gym.spaces.unflatten(self._env.action_space, action))
+        with watchdog.calling("step"):
+            obs, _, terminated, _, _ = self._env.step(gym.spaces.unflatten(self._env.action_space, action))
         return obs, terminated
 
     def _compare(self, segment: Segment, step: int, obs: Any, terminated: bool) -> None:

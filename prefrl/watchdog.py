@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, get_args
 
 from prefrl.errors import EnvError, PrefrlError
 
-LIMITS = {"step": 25.0, "reset": 120.0, "make": 300.0}
+LIMITS = {"step": 25.0, "render": 120.0, "reset": 120.0, "make": 300.0}
 """Seconds after which an environment's method is taken to hang; simulators may take their time to start."""
 
 STOP_SECONDS = 10.0
@@ -21,8 +21,8 @@ STOP_SECONDS = 10.0
 
 POLL_SECONDS = 0.05
 
-Method = Literal["step", "reset", "make"]
-_METHODS: tuple[Method, ...] = ("step", "reset", "make")
+Method = Literal["step", "render", "reset", "make"]
+_METHODS: tuple[Method, ...] = get_args(Method)
 _board = memoryview(mmap.mmap(-1, 16)).cast("q")  # shared with forked processes: calls begun and ended; the method
 
 

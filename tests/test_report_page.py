@@ -132,12 +132,12 @@ def test_figures_have_as_many_digits_as_are_worth_reading(value: float | None, w
 
 
 def test_what_cannot_be_reported_is_told(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["report"]) == 2
     assert cli.main(["report", str(tmp_path / "missing")]) == 2
-    assert "no folder" in capsys.readouterr().err
+    assert "no folder" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UsageError, match="is a folder"):
         report([folder / "a"], tmp_path)

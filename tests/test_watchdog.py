@@ -15,7 +15,9 @@ from prefrl.run_dir import RunDir
 from prefrl.store import Store
 
 PREFRL = [sys.executable, "-W", "error", "-m", "prefrl"]
-IMPATIENT = "import sys; from prefrl import cli, watchdog; watchdog.LIMITS['step'] = 2.0; sys.exit(cli.main())"
+IMPATIENT = (
+    "import sys; from prefrl import cli, watchdog; watchdog.LIMITS.update(step=2.0, render=2.0); sys.exit(cli.main())"
+)
 SMALL = "--steps 4000 --labels 10 --segment-length 10 --spans 4 --explore-steps 320 --ppo.n-envs 4 --ppo.n-steps 80"
 FATAL = ["train", "toy_envs:Fatal-v0", *SMALL.split(), "--ppo.batch-size", "80"]
 LONG = ["train", "toy_envs:MoveRight-v0", "--steps", "10000000", "--labels", "10", "--segment-length", "10"]
@@ -59,6 +61,20 @@ def test_an_environment_that_ends_the_process_at_once_leaves_no_folder(tmp_path:
     done = impatient(*FATAL, "--env-kwargs", "fault", "exits", "--run-dir", str(tmp_path / "run"))
     assert done.returncode == 3
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault
+def test_an_environment_that_hangs_while_it_is_drawn(tmp_path: Path) -> None:
+    run_dir, page = str(tmp_path / "run"), tmp_path / "report.html"
+    words = ["train", "toy_envs:Flickers-v0", *SMALL.split(), "--ppo.batch-size", "80", "--run-dir", run_dir]
+    assert impatient(*words, "--env-kwargs", "fault", "hangs", "good", "0").returncode == 0
+    for drawing in (["report", run_dir, "-o", str(page)], ["evaluate", run_dir, "--video", str(tmp_path / "a.mp4")]):
+        done = impatient(*drawing)
+        assert done.returncode == 3, done.stderr
+        assert done.stderr.splitlines()[-1] == (
+            "prefrl: error: the environment's render() hangs: no answer in 2 s; mend it there"
+        )
+    assert not page.exists()
 
 
 def start(run_dir: Path, *options: str) -> subprocess.Popen[str]:

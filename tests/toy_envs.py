@@ -278,6 +278,8 @@ class Flickers(gym.Env):
         self.good -= 1
         if self.good >= 0:
             return np.full((8, 8, 3), 100, np.uint8)
+        if self.fault == "hangs":
+            time.sleep(10_000)
         if self.fault == "raises":
             raise ZeroDivisionError("the lens\nhas come off")
         odd = {
