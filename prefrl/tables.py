@@ -57,7 +57,10 @@ def _forecast(expected: LabelForecast) -> str:
 
 
 def compare(found: Sequence[Evaluation]) -> str:
-    """Several evaluations, a line each, with the difference of the true return to the first of the same environment."""
+    """Several evaluations, a line each, with the difference of the true return to the first of the same environment.
+
+    Below them, what more answers would bring, if a goal was given.
+    """
     header = ("run", "environment", "steps", "labels", "true return", "against the first", "success", "length",
               "orders pairs", "broadly", "EPIC", "broadly")  # fmt: skip
     rows: Rows = [header]
@@ -78,7 +81,9 @@ def compare(found: Sequence[Evaluation]) -> str:
             )
         )
     filled = [column for column in zip(*rows, strict=True) if any(column[1:])]
-    return _aligned([tuple(row) for row in zip(*filled, strict=True)])
+    text = _aligned([tuple(row) for row in zip(*filled, strict=True)])
+    expected: Rows = [(one.run_dir, _forecast(one.label_forecast)) for one in found if one.label_forecast]
+    return f"{text}\n\n{_aligned(expected)}" if expected else text
 
 
 def _reward_model(found: Evaluation, own: RewardAgreement) -> Rows:
@@ -105,10 +110,11 @@ def _figure(form: str, value: float, interval: Interval | None) -> str:
 
 
 def _difference(one: Evaluation, first: Evaluation) -> str:
-    """Of the mean returns, with its interval from the standard errors (Welch)."""
-    a, b = one.true_return, first.true_return
-    half = 1.96 * math.sqrt(a.std**2 / one.episodes + b.std**2 / first.episodes)
-    mean = a.mean - b.mean
+    """Of the mean returns, with its interval from the standard errors, where there are any (Welch)."""
+    mean = one.true_return.mean - first.true_return.mean
+    if min(one.episodes, first.episodes) < 2:
+        return _figure("{:+.1f}", mean, None)
+    half = 1.96 * math.sqrt(sum(e.true_return.std**2 / (e.episodes - 1) for e in (one, first)))
     return _figure("{:+.1f}", mean, (mean - half, mean + half))
 
 

@@ -52,12 +52,23 @@ def test_runs_are_compared_with_the_first_of_their_environment() -> None:
     better = dataclasses.replace(FOUND, run_dir="runs/b", true_return=TrueReturn(130.0, 0.0, 130.0, (130.0, 130.0)))
     other = dataclasses.replace(better, run_dir="runs/c", env_id="Ant-v5", success=None, reward_model=None)
     found = rows(compare([FOUND, better, other]))
-    half = 1.96 * 10 / math.sqrt(20)  # the standard error of the first alone
+    half = 1.96 * 10 / math.sqrt(19)  # the standard error of the first alone
     assert f"+30.0 [+{30 - half:.1f}, +{30 + half:.1f}]" in found["runs/b"]
     assert not any("+" in cell for cell in (*found["runs/a"], *found["runs/c"]))
     assert "75%" in found["runs/a"]
     assert "91.4%" in found["runs/b"]
     assert "91.4%" not in found["runs/c"]
+
+
+def test_one_episode_tells_nothing_of_how_far_a_difference_may_be_off() -> None:
+    one = dataclasses.replace(FOUND, episodes=1, true_return=TrueReturn(130.0, 0.0, 130.0, (130.0, 130.0)))
+    assert "+30.0" in rows(compare([FOUND, dataclasses.replace(one, run_dir="runs/b")]))["runs/b"]
+
+
+def test_forecasts_of_runs_stand_below_them() -> None:
+    goal = dataclasses.replace(FOUND, run_dir="runs/b", label_forecast=LabelForecast(0.9, 200, 0.84, 0.0, (0.0, 9.0)))
+    found = compare([FOUND, goal]).split("\n")
+    assert found[-2:] == ["", "runs/b  200 answers foresee 84% of such answers, which reaches the goal of 90%"]
 
 
 def test_columns_that_no_run_fills_are_left_out() -> None:
