@@ -2,7 +2,7 @@ import pytest
 from report_runs import made_up, preference
 
 from prefrl.label.desk import Given
-from prefrl.report.people import annotator, hardest, thinking
+from prefrl.report.people import annotator, hardest
 
 GIVEN = [
     Given(1, 1, "left", 10.0, 12.0),
@@ -29,7 +29,7 @@ def test_an_annotator_is_summed_up_by_hand_counted_figures() -> None:
 
 @pytest.mark.parametrize(("shown", "answered"), [(None, 5.0), (5.0, None), (5.0, 5.0), (5.0, 4.0), (5.0, 126.0)])
 def test_no_thinking_time_is_made_up(shown: float | None, answered: float | None) -> None:
-    assert thinking(Given(1, 1, "left", shown, answered)) is None
+    assert Given(1, 1, "left", shown, answered).seconds is None
 
 
 def test_the_hardest_question_is_the_one_answered_in_two_ways() -> None:

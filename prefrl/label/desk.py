@@ -22,6 +22,9 @@ LEASE = 15.0
 BEAT = 4.0
 """Seconds between signs of life."""
 
+BREAK = 120.0
+"""Seconds; who takes longer over one answer was away."""
+
 
 @dataclass(frozen=True)
 class Given:
@@ -47,6 +50,14 @@ class Given:
     def on_screen(self) -> Choice:
         """The choice in terms of what was left and right on the screen."""
         return exchange(self.choice) if self.swapped else self.choice
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the answer took; None where unknown, or so long that the person was away."""
+        if self.shown_at is None or self.answered_at is None:
+            return None
+        seconds = self.answered_at - self.shown_at
+        return seconds if 0 < seconds < BREAK else None
 
 
 def exchange(choice: Choice) -> Choice:

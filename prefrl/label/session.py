@@ -6,7 +6,7 @@ Every front end works through this; it knows nothing of windows, pages or pixels
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -25,9 +25,6 @@ REPEAT_GAP = 8
 
 PACE_WINDOW = 30
 """Latest answers that the pace is measured on."""
-
-BREAK = 120.0
-"""Seconds; who takes longer over one answer was away, and the pace leaves that answer out."""
 
 
 @dataclass(frozen=True)
@@ -245,35 +242,36 @@ class Session:
 
     def pace(self) -> Pace:
         """How far the labelling has come, and how fast it goes: by the thinking times of the latest answers."""
-        spent = [
-            g.answered_at - g.shown_at for g in self._given if g.shown_at is not None and g.answered_at is not None
-        ]
-        usable = [seconds for seconds in spent if 0 < seconds < BREAK][-PACE_WINDOW:]
+        usable = [seconds for g in self._given if (seconds := g.seconds) is not None][-PACE_WINDOW:]
         per_hour = 3600 / statistics.mean(usable) if len(usable) >= 3 else None
         return Pace(self._answered, self.asked_for, per_hour)
 
     def summary(self) -> Summary:
         """What the sitting came to so far."""
-        mine = [given for given in self._mine if not given.is_repeat]
-        kinds = [given.choice for given in mine]
-        first = {given.query_id: given.choice for given in self._given if not given.is_repeat}
-        pairs = [(given.choice, first.get(given.query_id)) for given in self._given if given.is_repeat]
-        pairs = [pair for pair in pairs if None not in pair and "skip" not in pair]
-        sides = [given.on_screen for given in self._given]
-        return Summary(
-            labels=len(mine),
-            minutes=(self._clock() - self._started) / 60,
-            ties=kinds.count("tie"),
-            skips=kinds.count("skip"),
-            repeats=len(pairs),
-            consistent=sum(again == before for again, before in pairs),
-            lefts=sides.count("left"),
-            rights=sides.count("right"),
-        )
+        return summarise(self._mine, self._given, (self._clock() - self._started) / 60)
 
     def leave(self) -> None:
         """Give back what is not answered."""
         self.desk.leave()
+
+
+def summarise(sitting: Sequence[Given], every: Sequence[Given], minutes: float) -> Summary:
+    """What a `sitting` of `minutes` came to, of an annotator who gave `every` answer of the run."""
+    kinds = [given.choice for given in sitting if not given.is_repeat]
+    first = {given.query_id: given.choice for given in every if not given.is_repeat}
+    pairs = [(given.choice, first.get(given.query_id)) for given in every if given.is_repeat]
+    pairs = [pair for pair in pairs if None not in pair and "skip" not in pair]
+    sides = [given.on_screen for given in every]
+    return Summary(
+        labels=len(kinds),
+        minutes=minutes,
+        ties=kinds.count("tie"),
+        skips=kinds.count("skip"),
+        repeats=len(pairs),
+        consistent=sum(again == before for again, before in pairs),
+        lefts=sides.count("left"),
+        rights=sides.count("right"),
+    )
 
 
 def binomial_p(successes: int, trials: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prefrl.label.desk import Given
-from prefrl.label.session import BREAK, Summary
+from prefrl.label.session import Summary, summarise
 from prefrl.metrics import wilson
 from prefrl.report.gather import Run
 from prefrl.types import effective
@@ -28,32 +28,10 @@ class Annotator:
 
 def annotator(name: str, given: Sequence[Given]) -> Annotator:
     """The summary of what `name` gave, over all sittings."""
-    mine = [g for g in given if not g.is_repeat]
-    first = {g.query_id: g.choice for g in mine}
-    pairs = [(g.choice, first.get(g.query_id)) for g in given if g.is_repeat]
-    pairs = [pair for pair in pairs if None not in pair and "skip" not in pair]
-    times = [seconds for g in mine if (seconds := thinking(g)) is not None]
-    kinds, sides = [g.choice for g in mine], [g.on_screen for g in given]
-    summary = Summary(
-        labels=len(mine),
-        minutes=sum(times) / 60,
-        ties=kinds.count("tie"),
-        skips=kinds.count("skip"),
-        repeats=len(pairs),
-        consistent=sum(again == before for again, before in pairs),
-        lefts=sides.count("left"),
-        rights=sides.count("right"),
-    )
+    times = [seconds for g in given if not g.is_repeat and (seconds := g.seconds) is not None]
+    summary = summarise(given, given, sum(times) / 60)
     usual = statistics.median(times) if times else None
     return Annotator(name, summary, usual, wilson(summary.consistent, summary.repeats))
-
-
-def thinking(given: Given) -> float | None:
-    """Seconds that an answer took; None where unknown, or so long that the person was away."""
-    if given.shown_at is None or given.answered_at is None:
-        return None
-    seconds = given.answered_at - given.shown_at
-    return seconds if 0 < seconds < BREAK else None
 
 
 @dataclass(frozen=True)
@@ -88,7 +66,7 @@ def _by_people(given: Sequence[Given]) -> list[tuple[float, int, str, str]]:
     """(score, question, reason, answer), by what people show: scores from 1 to 4."""
     rows: list[tuple[float, int, str, str]] = []
     first = {g.query_id: g for g in given if not g.is_repeat}
-    times = {g.query_id: seconds for g in first.values() if (seconds := thinking(g)) is not None}
+    times = {g.query_id: seconds for g in first.values() if (seconds := g.seconds) is not None}
     longest = max(times.values(), default=1.0)
     for g in given:
         before = first.get(g.query_id)
