@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import expit
 
 from prefrl.epic import AdditiveReward, canonical, draw, pearson_distance
 from prefrl.evaluation import AnswerAgreement, Interval, RewardAgreement
-from prefrl.fit import is_held_out, usable
+from prefrl.fit import is_held_out, stated, usable
 from prefrl.metrics import (
     Estimate,
     brier_score,
@@ -31,7 +30,7 @@ from prefrl.metrics import (
 from prefrl.queries import candidate_pairs
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import Episode, cut, stack
-from prefrl.types import Preference, Segment, target
+from prefrl.types import Preference, Segment
 
 PAIRS = 1000  # of segments, to compare the two rewards on
 FITTED = 10_000  # transitions that EPIC's stand-in for the true reward is fitted to
@@ -87,10 +86,9 @@ def answer_agreement(
     held_out = [p for p, out in zip(used, is_held_out(used, share), strict=True) if out]
     if not held_out:
         return None
-    left, right = (ensemble.returns(*stack([getattr(p.query, s) for p in held_out])).mean(0) for s in ("left", "right"))
-    targets = np.array([target(p.choice) for p in held_out if p.choice], np.float64)
+    logits, targets = stated(ensemble, held_out)
     counts, each = resample(len(held_out), np.random.default_rng(seed)), np.arange(len(held_out))
-    found = _preference_figures(left - right, targets, lambda: item_weights(counts, each))
+    found = _preference_figures(logits, targets, lambda: item_weights(counts, each))
     return AnswerAgreement(
         **{name: figure.value for name, figure in found.items()}, answers=len(held_out), ci95=_intervals(found)
     )
@@ -103,10 +101,7 @@ def _compare(
     num_episodes: int,
     rng: np.random.Generator,
 ) -> Compared:
-    chunks = [stack(segments[i : i + 256]) for i in range(0, len(segments), 256)]  # bounds memory
-    with torch.inference_mode():
-        parts = [ensemble.segment_rewards(*(torch.as_tensor(x) for x in chunk)) for chunk in chunks]
-    rewards = torch.cat(parts, dim=1).numpy()  # (E, B, T)
+    rewards = ensemble.step_rewards(*stack(segments)).numpy()  # (E, B, T)
     living = np.stack([~s.absorbing[:-1] for s in segments])  # (B, T)
     return Compared(
         segments=segments,

@@ -130,6 +130,16 @@ def usable(preferences: Sequence[Preference]) -> list[Preference]:
     return [p for p in effective(preferences) if p.choice and target(p.choice) is not None]
 
 
+def stated(
+    ensemble: RewardEnsemble, preferences: Sequence[Preference]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """What the members' mean says of B usable preferences, left return minus right, and their targets: (B,) each."""
+    left, right = (
+        ensemble.returns(*stack([getattr(p.query, s) for p in preferences])).mean(0) for s in ("left", "right")
+    )
+    return left - right, np.array([target(p.choice) for p in preferences if p.choice], np.float64)
+
+
 def is_held_out(preferences: Sequence[Preference], share: float) -> NDArray[np.bool_]:
     """(B,) whether a fit to `preferences` holds each of them out.
 

@@ -17,10 +17,9 @@ from scipy import stats
 from prefrl.config import RewardConfig
 from prefrl.errors import UsageError
 from prefrl.evaluation import LabelForecast
-from prefrl.fit import fit, make_ensemble, usable
+from prefrl.fit import fit, make_ensemble, stated, usable
 from prefrl.metrics import preference_accuracy
-from prefrl.segments import stack
-from prefrl.types import Preference, target
+from prefrl.types import Preference
 
 FOLDS = 4
 SHARES = (1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0)  # of the answers outside the fold; fewer hardly teach anything
@@ -83,10 +82,8 @@ def _agreement(
     ensemble = make_ensemble(config, segment.obs.shape[1], segment.actions.shape[1], generator)
     longer = replace(config, max_epochs=max(EPOCHS, config.max_epochs), patience=max(PATIENCE, config.patience))
     fit(ensemble, some, config=longer, generator=generator)
-    sides = (stack([getattr(p.query, side) for p in held_out]) for side in ("left", "right"))
-    left, right = (ensemble.returns(*side).mean(0) for side in sides)
-    targets = np.array([target(p.choice) for p in held_out if p.choice], np.float64)
-    return preference_accuracy(left - right, targets), int((targets != 0.5).sum())
+    logits, targets = stated(ensemble, held_out)
+    return preference_accuracy(logits, targets), int((targets != 0.5).sum())
 
 
 def extrapolate(points: Sequence[Point], labels: int, goal: float) -> LabelForecast:

@@ -3,7 +3,6 @@
 Both are writers of Stable-Baselines3's logger, so that there is one way that figures go.
 """
 
-import hashlib
 import importlib.util
 from typing import Any
 
@@ -11,6 +10,7 @@ from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputF
 
 from prefrl.config import TrainConfig, to_json
 from prefrl.errors import UsageError
+from prefrl.files import sha256
 from prefrl.run_dir import RunDir
 
 
@@ -43,7 +43,7 @@ class WandbWriter(KVWriter):
         import wandb
 
         saved = run.path / "config.json"
-        identity = hashlib.sha256(saved.read_bytes() + str(saved.stat().st_mtime_ns).encode()).hexdigest()[:16]
+        identity = sha256(saved.read_bytes() + str(saved.stat().st_mtime_ns).encode())[:16]
         self._run: Any = wandb.init(
             project=config.wandb,
             name=run.path.name,

@@ -107,12 +107,18 @@ class RewardEnsemble(nn.Module):
         self, obs: NDArray[np.float32], actions: NDArray[np.float32], absorbing: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """Each member's undiscounted return of each segment, in raw units: (E, B). Arguments as in `inputs`."""
+        return self.step_rewards(obs, actions, absorbing).sum(-1).numpy()
+
+    @torch.inference_mode()
+    def step_rewards(
+        self, obs: NDArray[np.float32], actions: NDArray[np.float32], absorbing: NDArray[np.bool_]
+    ) -> Tensor:
+        """`segment_rewards` (E, B, T), without a gradient, of as many segments as there are."""
         chunks = range(0, len(obs), 256)  # bounds memory: 256 segments of 50 steps are 40k hidden activations x E
         parts = [
-            self.segment_rewards(*(torch.as_tensor(x[i : i + 256]) for x in (obs, actions, absorbing))).sum(-1)
-            for i in chunks
+            self.segment_rewards(*(torch.as_tensor(x[i : i + 256]) for x in (obs, actions, absorbing))) for i in chunks
         ]
-        return torch.cat(parts, dim=1).numpy()
+        return torch.cat(parts, dim=1)
 
     @torch.inference_mode()
     def reward(

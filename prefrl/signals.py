@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prefrl.fit import usable
+from prefrl.fit import stated, usable
 from prefrl.metrics import ensemble_spread
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import stack
-from prefrl.types import Preference, Segment, effective, target
+from prefrl.types import Preference, Segment, effective
 
 Signals = dict[str, float]
 """By name, as in metrics.jsonl."""
@@ -60,13 +60,11 @@ def after_fit(ensemble: RewardEnsemble, known: Sequence[Preference], segments: S
 
 def agreement(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> tuple[int, int]:
     """With how many of `preferences` the ensemble's mean agrees, of how many that prefer one side."""
-    decided = [(p.query, target(p.choice)) for p in preferences if p.choice in ("left", "right")]
+    decided = [p for p in preferences if p.choice in ("left", "right")]
     if not decided:
         return 0, 0
-    left, right = (
-        ensemble.returns(*stack([getattr(query, side) for query, _ in decided])).mean(0) for side in ("left", "right")
-    )
-    return int(((left > right) == np.array([value == 1 for _, value in decided])).sum()), len(decided)
+    logits, targets = stated(ensemble, decided)
+    return int(((logits > 0) == (targets == 1)).sum()), len(decided)
 
 
 def _some(segments: Sequence[Segment]) -> Sequence[Segment]:

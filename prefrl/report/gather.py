@@ -186,8 +186,7 @@ def judge(ensemble: RewardEnsemble, preferences: list[Preference], held_out: flo
             shown.setdefault(id(segment), (segment, query, side))
     place = {key: index for index, key in enumerate(shown)}
     segments = [segment for segment, _, _ in shown.values()]
-    parts = [segments[i : i + 256] for i in range(0, len(segments), 256)]
-    raw = torch.cat([ensemble.segment_rewards(*map(torch.from_numpy, stack(part))).mean(0) for part in parts])
+    raw = ensemble.step_rewards(*stack(segments)).mean(0)
     answers = usable(preferences)
     sides = np.array([[place[id(p.query.left)], place[id(p.query.right)]] for p in answers])
     returns = raw.sum(1)[sides]
