@@ -44,7 +44,7 @@ def inspect(source: Path, last: int = 10, query_id: int | None = None, video: Pa
             held = dump.read(store)
             return "\n".join(_rows([*_counts(held), *_last(held, last)]))
         query, info = store.query(query_id), store.info()
-        lines = _rows(_question(query, [r for r in dump.read(store).rows["preferences"] if r["query_id"] == query_id]))
+        lines = _rows(_question(query, dump.read_preferences(store, query_id)))
     if video is not None:
         _film(query, info, video)
         lines.append(f"written to {video}")

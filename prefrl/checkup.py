@@ -3,8 +3,9 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-from sqlalchemy import inspect, select
+from sqlalchemy import Connection, inspect, select
 
 from prefrl.checkpoints import Checkpoint
 from prefrl.errors import CheckpointError, PrefrlError, StoreError
@@ -26,10 +27,10 @@ def checkup(run_dir: Path) -> int:
         UsageError: there is no run folder.
     """
     run = RunDir.open(run_dir)
-    codes = []
+    found, codes = find(run), []
     for name, check in CHECKS.items():
         try:
-            print(f"{'ok':8}{name:20}{check(run)}")
+            print(f"{'ok':8}{name:20}{check(run, found)}")
         except PrefrlError as error:
             print(f"{'PROBLEM':8}{name:20}{error}")
             codes.append(error.exit_code)
@@ -37,37 +38,53 @@ def checkup(run_dir: Path) -> int:
     return codes[0] if codes else 0
 
 
-def check_config(run: RunDir) -> str:
+class Found(NamedTuple):
+    """The checkpoints of a run."""
+
+    whole: list[Checkpoint]  # latest first
+    damages: list[str]  # what is wrong with the others
+
+    @property
+    def latest(self) -> Checkpoint | None:
+        """The latest that is whole."""
+        return next(iter(self.whole), None)
+
+
+def check_config(run: RunDir, _found: Found) -> str:
     """The configuration is the one that the run began with."""
     return f"{run.config.env_id}, {run.config.steps} steps, {run.config.labels} labels, seed {run.config.seed}"
 
 
-def check_store(run: RunDir) -> str:
+def check_store(run: RunDir, found: Found) -> str:
     """Every row of the store, those that nobody reads any more too."""
     path = run.path / "preferences.sqlite"
     if not path.exists():
-        if _latest(run) is None:
+        if found.latest is None:
             return "not there yet"
         raise StoreError("missing; restore a copy")
     try:
-        with Store(run.store_url) as store, store.transaction() as connection:
-            there = inspect(connection)
-            for table in metadata.tables.values():
-                if "crc" in table.columns and there.has_table(table.name):
-                    for row in connection.execute(select(table)).mappings():
-                        verify(table, row)
-                        if table is segments:
-                            row_segment(row)
         with Store(run.store_url) as store:
+            with store.transaction() as connection:
+                _verify_rows(connection)
             return f"{store.num_preferences()} answers to {store.num_queries()} questions"
     except StoreError as error:
         saved = len(list(readable(run.store_url)))
         raise StoreError(f"{error}; {saved} answers and undos in it can still be read") from error
 
 
-def check_answers(run: RunDir) -> str:
+def _verify_rows(connection: Connection) -> None:
+    there = inspect(connection)
+    for table in metadata.tables.values():
+        if "crc" in table.columns and there.has_table(table.name):
+            for row in connection.execute(select(table)).mappings():
+                verify(table, row)
+                if table is segments:
+                    row_segment(row)
+
+
+def check_answers(run: RunDir, found: Found) -> str:
     """The store holds what the latest checkpoint has learned from."""
-    checkpoint = _latest(run)
+    checkpoint = found.latest
     if checkpoint is None:
         return "none was learned from yet"
     known = [p for p in readable(run.store_url) if p.seq <= checkpoint.state["watermark"]]
@@ -76,9 +93,9 @@ def check_answers(run: RunDir) -> str:
     return f"those that the run has learned from, {len(known)}, are there"
 
 
-def check_checkpoints(run: RunDir) -> str:
+def check_checkpoints(_run: RunDir, found: Found) -> str:
     """All of them can be loaded."""
-    whole, damages = _whole(run)
+    whole, damages = found
     steps = ", ".join(str(checkpoint.num_timesteps) for checkpoint in whole)
     if damages:
         remedy = f"prefrl resume goes on from step {whole[0].num_timesteps}" if whole else "restore a copy"
@@ -86,9 +103,9 @@ def check_checkpoints(run: RunDir) -> str:
     return f"after steps {steps}" if whole else "none yet"
 
 
-def check_copies(run: RunDir) -> str:
+def check_copies(run: RunDir, found: Found) -> str:
     """What is written for other programs is what one of the checkpoints was written with."""
-    whole, damages = _whole(run)
+    whole, damages = found
     if damages:
         return "cannot be judged: a checkpoint is damaged"
     wanted = {
@@ -101,9 +118,9 @@ def check_copies(run: RunDir) -> str:
     return "agent.zip and vec_normalize.json" if whole else "none yet"
 
 
-def check_records(run: RunDir) -> str:
+def check_records(run: RunDir, found: Found) -> str:
     """What grows line by line begins as it did at the latest checkpoint."""
-    checkpoint = _latest(run)
+    checkpoint = found.latest
     sums = checkpoint.state["records"] if checkpoint else {}
     for name, entry in sums.items():
         if sha256(_read(run.path / name)[: entry["size"]]) != entry["sha256"]:
@@ -111,7 +128,7 @@ def check_records(run: RunDir) -> str:
     return f"metrics.jsonl and TensorBoard, {len(sums)} files"
 
 
-CHECKS: dict[str, Callable[[RunDir], str]] = {
+CHECKS: dict[str, Callable[[RunDir, Found], str]] = {
     "config.json": check_config,
     "preferences.sqlite": check_store,
     "answers": check_answers,
@@ -128,13 +145,9 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _whole(run: RunDir) -> tuple[list[Checkpoint], list[str]]:
-    """The checkpoints that are whole, latest first, and what is wrong with the others."""
+def find(run: RunDir) -> Found:
+    """All checkpoints of a run, each read and hashed once."""
     with warnings.catch_warnings(record=True) as damages:
         warnings.simplefilter("always")
         whole = run.whole_checkpoints()
-        return whole, [str(damage.message).partition(";")[0] for damage in damages]
-
-
-def _latest(run: RunDir) -> Checkpoint | None:
-    return next(iter(_whole(run)[0]), None)
+        return Found(whole, [str(damage.message).partition(";")[0] for damage in damages])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Table, func, insert, inspect, select
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, inspect, select
 
 from prefrl import schema
 from prefrl.errors import StoreError
@@ -41,13 +41,20 @@ def read(store: Store) -> Dump:
     """Everything in `store`. Errors are those of `Store`."""
     info = store.info()
     with store.transaction() as connection:
-        held = set(inspect(connection).get_table_names())
-        rows: dict[str, list[Row]] = {name: [] for name in TABLES}
-        for name, table in TABLES.items():
-            if name in held:  # older stores lack some
-                found = connection.execute(select(table).order_by(*table.primary_key)).mappings()
-                rows[name] = [_plain(table, row) for row in found]
-    return Dump(info, rows)
+        return Dump(info, {name: _rows(connection, table) for name, table in TABLES.items()})
+
+
+def read_preferences(store: Store, query_id: int) -> list[Row]:
+    """The preferences of one query alone. Errors are those of `Store`."""
+    with store.transaction() as connection:
+        return _rows(connection, schema.preferences, schema.preferences.c.query_id == query_id)
+
+
+def _rows(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> list[Row]:
+    if not inspect(connection).has_table(table.name):  # older stores lack some
+        return []
+    found = connection.execute(select(table).where(*conditions).order_by(*table.primary_key)).mappings()
+    return [_plain(table, row) for row in found]
 
 
 def _plain(table: Table, row: Mapping[Any, Any]) -> Row:

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 import tyro
 
-from prefrl.checkup import CHECKS
+from prefrl.checkup import CHECKS, find
 from prefrl.config import PPOConfig, RewardConfig, TrainConfig
 from prefrl.errors import PrefrlError
 from prefrl.files import sha256
@@ -159,8 +159,9 @@ def meaning(run: RunDir) -> tuple[list[Any], str | None]:
                     arrays = (a for s in (query.left, query.right) for a in (s.obs, s.actions, s.true_rewards))
                     read.append((query.id, sha256(b"".join(a.tobytes() for a in arrays))))
                 read += [store.info(), fingerprint(store.preferences()), store.num_queries()]
+            found = find(run)
             for check in CHECKS.values():
-                check(run)
+                check(run, found)
     except (PrefrlError, Warning) as problem:
         return [], str(problem)
     return read, None
