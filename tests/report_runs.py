@@ -5,26 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import toy_envs  # noqa: F401
 from builders import make_query
+from small import SMALL
 
-from prefrl.config import PPOConfig, RewardConfig, TrainConfig
 from prefrl.label.desk import Given
 from prefrl.report.gather import Judged, Run
 from prefrl.run_dir import RunDir
 from prefrl.train import train
 from prefrl.types import Choice, Preference, Query
-
-SMALL = TrainConfig(
-    "MoveRight-v0",
-    steps=800,
-    labels=20,
-    segment_length=10,
-    spans=4,
-    explore_steps=80,
-    ppo=PPOConfig(n_envs=4, n_steps=20, batch_size=40, n_epochs=2, hidden=(8,)),
-    reward_model=RewardConfig(members=2, hidden=(16,), batch_size=16),
-)
 
 
 def trained(folder: Path, **changes: Any) -> RunDir:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import toy_envs  # noqa: F401
+from small import SMALL
 
 from prefrl.alarms import Alarm, raised
 from prefrl.config import PPOConfig, RewardConfig, TrainConfig
@@ -17,16 +17,6 @@ from prefrl.signals import after_fit, before_fit
 from prefrl.train import train
 from prefrl.types import Choice, Preference, Query
 
-SMALL = TrainConfig(
-    "MoveRight-v0",
-    steps=800,
-    labels=20,
-    segment_length=10,
-    spans=4,
-    explore_steps=80,
-    ppo=PPOConfig(n_envs=4, n_steps=20, batch_size=40, n_epochs=2, hidden=(8,)),
-    reward_model=RewardConfig(members=2, hidden=(16,), batch_size=16),
-)
 QUICK = RewardConfig(members=2, hidden=(32,), learning_rate=1e-2, max_epochs=30, patience=10, step_share=1.0)
 OVERDONE = TrainConfig(
     "Overdone-v0",

@@ -9,11 +9,10 @@ import gymnasium as gym
 import imageio.v3 as iio
 import numpy as np
 import pytest
-import toy_envs  # noqa: F401
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import SMALL
 
-from prefrl.config import PPOConfig, RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError, UsageError
 from prefrl.evaluate import Evaluation, evaluate, load, play, success, summary
 from prefrl.learner import Learner
@@ -23,17 +22,6 @@ from prefrl.segments import Episode
 from prefrl.tables import table
 from prefrl.train import train
 from prefrl.vec_env import RecordingVecEnv
-
-SMALL = TrainConfig(
-    "MoveRight-v0",
-    steps=800,
-    labels=20,
-    segment_length=10,
-    spans=4,
-    explore_steps=80,
-    ppo=PPOConfig(n_envs=4, n_steps=20, batch_size=40, n_epochs=2, hidden=(8,)),
-    reward_model=RewardConfig(members=2, hidden=(16,), batch_size=16),
-)
 
 
 @pytest.fixture(scope="module")

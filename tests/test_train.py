@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy_envs  # noqa: F401
+import small
 
 from prefrl.config import OracleConfig, PPOConfig, RewardConfig, TrainConfig
 from prefrl.errors import EnvError, LockedError, StoreError, UsageError
@@ -19,16 +19,7 @@ from prefrl.run_dir import RunDir
 from prefrl.store import Store
 from prefrl.train import resume, train
 
-SMALL = TrainConfig(
-    "MoveRight-v0",
-    steps=800,
-    labels=20,
-    segment_length=10,
-    spans=4,
-    explore_steps=80,
-    ppo=PPOConfig(n_envs=4, n_steps=20, batch_size=40, n_epochs=2, hidden=(8,)),
-    reward_model=RewardConfig(members=2, hidden=(8,), max_epochs=3),
-)
+SMALL = dataclasses.replace(small.SMALL, reward_model=RewardConfig(members=2, hidden=(8,), max_epochs=3))
 LEARNS = dataclasses.replace(
     SMALL,
     seed=3,
