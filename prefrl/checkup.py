@@ -69,7 +69,9 @@ def check_store(run: RunDir, found: Found) -> str:
             return f"{store.num_preferences()} answers to {store.num_queries()} questions"
     except StoreError as error:
         saved = len(list(readable(run.store_url)))
-        raise StoreError(f"{error}; {saved} answers and undos in it can still be read") from error
+        raise StoreError(
+            f"{error}; {saved} answers and undos in it can still be read: prefrl export {run.path} --salvage"
+        ) from error
 
 
 def _verify_rows(connection: Connection) -> None:

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -131,12 +131,11 @@ def run(command: Command) -> int:
             from prefrl.export import export
 
             made = command.output or Path(f"{command.run_dir.resolve().name}-{command.format}")
-            print(f"written to {export(command.run_dir, command.format, made)}")
+            _count(made, export(command.run_dir, command.format, made, salvaged=command.salvage))
         case Import():
             from prefrl.export import import_
 
-            rows = import_(command.folder, command.store)
-            print(f"{command.store}: " + ", ".join(f"{count} {table}" for table, count in rows.items()))
+            _count(command.store, import_(command.folder, command.store))
         case Doctor(Path() as run_dir):
             from prefrl.checkup import checkup
 
@@ -146,6 +145,10 @@ def run(command: Command) -> int:
 
             return doctor()
     return 0
+
+
+def _count(made: Path, rows: Mapping[str, int]) -> None:
+    print(f"{made}: " + ", ".join(f"{count} {table}" for table, count in rows.items()))
 
 
 def _evaluate(command: Evaluate) -> None:

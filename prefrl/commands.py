@@ -103,6 +103,9 @@ class Export:
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
     """Folder to make; by default the run's name and the format, here."""
 
+    salvage: bool = False
+    """Leave out what is damaged, and what refers to it."""
+
 
 @dataclass(frozen=True)
 class Import:

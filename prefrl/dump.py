@@ -54,10 +54,15 @@ def _rows(connection: Connection, table: Table, *conditions: ColumnElement[bool]
     if not inspect(connection).has_table(table.name):  # older stores lack some
         return []
     found = connection.execute(select(table).where(*conditions).order_by(*table.primary_key)).mappings()
-    return [_plain(table, row) for row in found]
+    return [plain(table, row) for row in found]
 
 
-def _plain(table: Table, row: Mapping[Any, Any]) -> Row:
+def plain(table: Table, row: Mapping[Any, Any]) -> Row:
+    """The row of `table` as plain values.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     verify(table, row)
     values = {name: row[name] for name in columns(table.name)}
     if table is schema.segments:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from prefrl import dump
+from prefrl import dump, salvage
 from prefrl.dump import Dump
 from prefrl.errors import StoreError, UsageError
 from prefrl.files import storage
@@ -23,33 +23,42 @@ NAME, VERSION = "prefrl preferences", 1
 
 
 def open_store(path: Path) -> Store:
-    """The store of a run folder, or in a file.
+    """The store of a run folder, or in a file. Errors are those of `store_file` and `Store`."""
+    return Store(sqlite_url(store_file(path)))
+
+
+def store_file(path: Path) -> Path:
+    """`path` itself if it is a file, or the store's file in the run folder at `path`.
 
     Raises:
         UsageError: there is none.
     """
     if path.is_file():
-        return Store(sqlite_url(path))
+        return path
     file = RunDir.open(path).path / "preferences.sqlite"
     if not file.is_file():
         raise UsageError(f"{path} has no preferences.sqlite yet; let it train for a moment")
-    return Store(sqlite_url(file))
+    return file
 
 
-def export(source: Path, form: Format, folder: Path) -> Path:
-    """Write all preferences of `source`, a run folder or a store's file, as files in a new `folder`; that folder.
+def export(source: Path, form: Format, folder: Path, *, salvaged: bool = False) -> dict[str, int]:
+    """Write all preferences of `source`, a run folder or a store's file, as files in a new `folder`.
 
-    `minari` writes the trajectories of the segments alone, as a Minari data set.
+    `minari` writes the trajectories of the segments alone, as a Minari data set. With `salvaged`, what is whole of a
+    damaged store is written, which may be nothing.
+
+    Returns:
+        The number of rows of each table.
 
     Raises:
         UsageError: unknown format, one whose package is not installed, or `folder` exists.
+        StoreError: the store is damaged, and not to be `salvaged`.
     """
     if form not in get_args(Format):
         raise UsageError(f"--format is {form!r}; choose one of {', '.join(get_args(Format))}")
     if folder.exists():
         raise UsageError(f"{folder} exists already; name another --output")
-    with open_store(source) as store:
-        held = dump.read(store)
+    held = salvage.read(sqlite_url(store_file(source))) if salvaged else _held(source)
     with _whole(folder) as unfinished:
         if form == "minari":
             from prefrl import trajectories
@@ -57,7 +66,15 @@ def export(source: Path, form: Format, folder: Path) -> Path:
             trajectories.write(unfinished, held)
         else:
             _write(unfinished, form, held)
-    return folder
+    return {table: len(rows) for table, rows in held.rows.items()}
+
+
+def _held(source: Path) -> Dump:
+    try:
+        with open_store(source) as store:
+            return dump.read(store)
+    except StoreError as error:
+        raise StoreError(f"{error}, or export what is whole of it: --salvage") from error
 
 
 @contextmanager

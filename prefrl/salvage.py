@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 from sqlalchemy.exc import DBAPIError
 
-from prefrl import database, schema
+from prefrl import database, dump, schema
+from prefrl.dump import TABLES, Dump, Row
 from prefrl.schema import preferences, queries
-from prefrl.store import load_queries
+from prefrl.store import StoreInfo, load_info, load_queries
 from prefrl.types import Preference
 
 
@@ -18,30 +19,70 @@ def readable(url: str) -> Iterator[Preference]:
     Unlike `Store`, it gives them even if the file is damaged elsewhere; of a file that is no database, or not there, it
     gives none.
     """
+    for connection in _connections(url):
+        for seq in _numbers(connection, preferences.c.seq):
+            with suppress(DBAPIError, TypeError, ValueError):
+                row = connection.execute(select(preferences).where(preferences.c.seq == seq)).mappings().one()
+                yield schema.row_preference(row, load_queries(connection, queries.c.id == row["query_id"]))
+
+
+def read(url: str) -> Dump:
+    """The rows of the store at `url` that can be read, match their checksums and refer to such rows alone.
+
+    An answer that took the place of a lost one stands for itself.
+    """
+    info: StoreInfo | None = None
+    rows: dict[str, list[Row]] = {name: [] for name in TABLES}
+    for connection in _connections(url):
+        with suppress(DBAPIError, LookupError, TypeError, ValueError):
+            info = load_info(connection)
+        rows = {name: list(_rows(connection, table)) for name, table in TABLES.items()}
+    return Dump(info, _consistent(rows))
+
+
+def _connections(url: str) -> Iterator[Connection]:
+    """One connection to the file at `url`, or none."""
     if database.is_missing(url):  # SQLite would make an empty one, which looks like a store that lost everything
         return
     engine = database.make_engine(url)
     try:
         with suppress(DBAPIError), engine.connect() as connection:
-            for seq in sorted(_numbers(connection)):
-                preference = _read(connection, seq)
-                if preference is not None:
-                    yield preference
+            yield connection
     finally:
         engine.dispose()
 
 
-def _numbers(connection: Connection) -> set[int]:
-    """What can be found from either end of the table."""
+def _numbers(connection: Connection, number: ColumnElement[int]) -> list[int]:
+    """What can be found from either end of a table."""
     found: set[int] = set()
-    for order in (preferences.c.seq.asc(), preferences.c.seq.desc()):
+    for order in (number.asc(), number.desc()):
         with suppress(DBAPIError):
-            found.update(connection.scalars(select(preferences.c.seq).order_by(order)))
-    return {seq for seq in found if isinstance(seq, int)}
+            found.update(connection.scalars(select(number).order_by(order)))
+    return sorted(seq for seq in found if isinstance(seq, int))
 
 
-def _read(connection: Connection, seq: int) -> Preference | None:
-    with suppress(DBAPIError, TypeError, ValueError):
-        row = connection.execute(select(preferences).where(preferences.c.seq == seq)).mappings().one()
-        return schema.row_preference(row, load_queries(connection, queries.c.id == row["query_id"]))
-    return None
+def _rows(connection: Connection, table: Table) -> Iterator[Row]:
+    (number,) = table.primary_key
+    for value in _numbers(connection, number):
+        with suppress(DBAPIError, TypeError, ValueError):
+            yield dump.plain(table, connection.execute(select(table).where(number == value)).mappings().one())
+
+
+def _consistent(rows: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """`rows` without those that refer to what is not among them."""
+    there = {row["id"] for row in rows["segments"]}
+    asked = [row for row in rows["queries"] if {row["left_id"], row["right_id"]} <= there]
+    return rows | {
+        "films": [row for row in rows["films"] if row["segment_id"] in there],
+        "queries": asked,
+        **{name: _answers(rows[name], {row["id"] for row in asked}) for name in ("preferences", "repeats")},
+    }
+
+
+def _answers(rows: list[Row], asked: set[int]) -> list[Row]:
+    kept: dict[int, Row] = {}
+    for row in rows:  # in order of their numbers, so that what is taken back comes first
+        orphan = row["supersedes"] is not None and row["supersedes"] not in kept
+        if row["query_id"] in asked and not (orphan and row["choice"] is None):
+            kept[row["seq"]] = row | {"supersedes": None} if orphan else row
+    return list(kept.values())

@@ -105,7 +105,7 @@ class Store:
     def info(self) -> StoreInfo | None:
         """The environment that the store was described with; None if it was not yet."""
         with self.transaction() as connection:
-            return _load_info(connection)
+            return load_info(connection)
 
     def describe(self, info: StoreInfo) -> None:
         """Say which environment the segments come from. The first description stays.
@@ -115,7 +115,7 @@ class Store:
         """
         rows = [seal(meta, {"key": key, "value": json.dumps(value)}) for key, value in asdict(info).items()]
         with self.transaction(writes=True) as connection:
-            held = _load_info(connection)
+            held = load_info(connection)
             if held is None:
                 connection.execute(insert(meta), rows)
                 return
@@ -246,10 +246,9 @@ class Store:
 
     def num_preferences(self) -> int:
         """How many preferences count: neither superseded nor retractions. Skips and ties are among them."""
+        counted = select(func.count()).select_from(schema.preferences).where(schema.is_effective)
         with self.transaction() as connection:
-            return (
-                connection.scalar(select(func.count()).select_from(schema.preferences).where(schema.is_effective)) or 0
-            )
+            return connection.scalar(counted) or 0
 
     def num_queries(self) -> int:
         """How many queries were asked, those left out that were withdrawn before they were answered."""
@@ -266,7 +265,8 @@ class Store:
             return np.array(connection.scalars(last).all()[::-1], np.float64)
 
 
-def _load_info(connection: Connection) -> StoreInfo | None:
+def load_info(connection: Connection) -> StoreInfo | None:
+    """What `describe` wrote."""
     values = {}
     for row in connection.execute(select(meta)).mappings():
         verify(meta, row)

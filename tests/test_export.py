@@ -1,4 +1,5 @@
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def filled(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_import_gives_back_every_byte_of_every_row(form: str, filled: Path, tmp_path: Path) -> None:
-    folder = export(filled, form, tmp_path / "out" / "x")  # type: ignore[arg-type]
+    folder = tmp_path / "out" / "x"
+    assert export(filled, form, folder)["queries"] == 12  # type: ignore[arg-type]
     rows = import_(folder, tmp_path / "new" / "copy.sqlite")
     assert contents(tmp_path / "new" / "copy.sqlite") == contents(filled)
     assert rows["queries"] == 12
@@ -44,7 +46,8 @@ def test_a_reward_refitted_to_an_import_has_the_same_weights(form: str, tmp_path
         ids = store.add_queries([make_query(rng, 6) for _ in range(40)])
         store.withdraw(ids[5:8])  # so that numbers of queries and answers differ
         store.add_answers([Answer(i, "left" if rng.random() < 0.5 else "right") for i in ids[:5] + ids[8:]])
-    import_(export(path, form, tmp_path / "x"), copy)  # type: ignore[arg-type]
+    export(path, form, tmp_path / "x")  # type: ignore[arg-type]
+    import_(tmp_path / "x", copy)
     assert weights(path) == weights(copy)
 
 
@@ -57,7 +60,8 @@ def weights(path: Path) -> bytes:
 
 
 def test_nothing_is_written_over(filled: Path, tmp_path: Path) -> None:
-    folder = export(filled, "npz", tmp_path / "x")
+    folder = tmp_path / "x"
+    export(filled, "npz", folder)
     with pytest.raises(UsageError, match="exists already"):
         export(filled, "npz", folder)
     with pytest.raises(UsageError, match="exists already"):
@@ -121,9 +125,23 @@ def newer(path: Path) -> None:
 def test_a_damaged_export_is_refused_and_leaves_nothing(
     form: str, file: str, damage: Callable[[Path], None], said: str, filled: Path, tmp_path: Path
 ) -> None:
-    folder = export(filled, form, tmp_path / "x")  # type: ignore[arg-type]
+    folder = tmp_path / "x"
+    export(filled, form, folder)  # type: ignore[arg-type]
     damage(folder / file)
     with pytest.raises(StoreError, match=said) as caught:
         import_(folder, tmp_path / "new" / "copy.sqlite")
     assert str(folder) in str(caught.value)
     assert list((tmp_path / "new").glob("*")) == []
+
+
+@pytest.mark.fault
+def test_what_is_whole_of_a_damaged_store_is_exported_if_asked(filled: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(filled) as db:
+        db.execute("UPDATE segments SET crc = crc + 1 WHERE id = 1")
+    with pytest.raises(StoreError, match=r"checksum.*--salvage"):
+        export(filled, "npz", tmp_path / "x")
+    saved = export(filled, "npz", tmp_path / "x", salvaged=True)
+    assert saved["segments"] == len(np.load(tmp_path / "x" / "segments.npz")["id"]) > 0
+    assert import_(tmp_path / "x", tmp_path / "copy.sqlite") == saved
+    filled.write_bytes(b"")
+    assert not any(export(filled, "jsonl", tmp_path / "y", salvaged=True).values())

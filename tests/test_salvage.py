@@ -1,10 +1,13 @@
+import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders import make_query
+from stores import fill
 
-from prefrl.salvage import readable
+from prefrl import dump
+from prefrl.salvage import read, readable
 from prefrl.store import Answer, Store
 from prefrl.types import fingerprint
 
@@ -46,3 +49,42 @@ def test_of_what_is_not_there_nothing_and_it_is_not_made(path: Path, url: str) -
     path.unlink()
     assert list(readable(url)) == []
     assert not path.exists()
+
+
+def test_a_dump_of_a_whole_store_is_the_same(path: Path, url: str) -> None:
+    path.unlink()
+    with Store(url) as store:
+        fill(store, np.random.default_rng(0))
+        assert repr(read(url)) == repr(dump.read(store))
+
+
+def spoil(path: Path, table: str, number: int) -> None:
+    """Give a row a checksum that it does not have."""
+    with sqlite3.connect(path) as db:
+        db.execute(f"UPDATE {table} SET crc = crc + 1 WHERE rowid = {number}")
+
+
+@pytest.mark.fault
+def test_a_dump_of_a_damaged_store_refers_to_nothing_that_is_lost(path: Path, url: str, tmp_path: Path) -> None:
+    path.unlink()
+    with Store(url) as store:
+        fill(store, np.random.default_rng(0))  # preference 10 corrects 1, and 11 takes 3 back
+        whole = dump.read(store)
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TRIGGER preferences_no_update")
+    spoil(path, "meta", 1)
+    spoil(path, "segments", 6)
+    for seq in (1, 3):
+        spoil(path, "preferences", seq)
+    held = read(url)
+    lost = {q["id"] for q in whole.rows["queries"] if 6 in (q["left_id"], q["right_id"])}
+    assert len(lost) == 2
+    assert held.info is None
+    assert {row["id"] for row in held.rows["segments"]} == {row["id"] for row in whole.rows["segments"]} - {6}
+    assert {row["id"] for row in held.rows["queries"]} == {row["id"] for row in whole.rows["queries"]} - lost
+    left = {row["seq"]: row for row in whole.rows["preferences"] if row["query_id"] not in lost}
+    assert {row["seq"] for row in held.rows["preferences"]} == left.keys() - {1, 3, 11}
+    assert held.rows["preferences"][-1] == left[10] | {"supersedes": None}
+    with Store(f"sqlite:///{tmp_path}/copy") as new:
+        dump.write(new, held)
+        assert dump.read(new).rows["preferences"] == held.rows["preferences"]

@@ -31,7 +31,8 @@ def test_minari_loads_the_segments_as_episodes(tmp_path: Path, monkeypatch: pyte
     rng = np.random.default_rng(0)
     whole = segment(rng, np.eye(2)[[0, 1, 1]])
     ends = segment(rng, np.eye(2)[[1, 0]].repeat([2, 1], 0) * [[1], [1], [0]], absorbing_from=2)
-    folder = export(written(tmp_path, "CartPole-v1", whole, ends), "minari", tmp_path / "out")
+    folder = tmp_path / "out"
+    export(written(tmp_path, "CartPole-v1", whole, ends), "minari", folder)
     assert "MINARI_DATASETS_PATH" not in os.environ
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder))
     data = minari.load_dataset("cartpole-v1/segments-v0")

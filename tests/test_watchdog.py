@@ -79,8 +79,9 @@ def test_an_environment_that_hangs_while_it_is_drawn(tmp_path: Path) -> None:
 
 def start(run_dir: Path, *options: str) -> subprocess.Popen[str]:
     """A run that takes hours, as soon as it trains; in a process group of its own, as a terminal would have it."""
-    between_open_and_with = ["-W", "ignore::ResourceWarning"]  # a signal that comes there leaves a file to Python to close
-    command = [*PREFRL[:3], *between_open_and_with, *PREFRL[3:], *LONG, *options, "--run-dir", str(run_dir)]
+    # A signal may come between open() and `with`: then Python closes the file, and says so.
+    quiet = ["-W", "ignore::ResourceWarning"]
+    command = [*PREFRL[:3], *quiet, *PREFRL[3:], *LONG, *options, "--run-dir", str(run_dir)]
     trainer = subprocess.Popen(command, env=HERE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while not any(run_dir.glob("checkpoints/0*")):
         assert trainer.poll() is None, trainer.communicate()
