@@ -13,7 +13,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import tyro
-from benchmark import append
+from csv_rows import append
 
 from prefrl.agents import make_env
 from prefrl.learner import Learner

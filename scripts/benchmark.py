@@ -1,201 +1,44 @@
-"""Train environments x arms x seeds, evaluate each, and keep a row of CSV per run.
+"""Measure prefrl: how well agents learn, how fast, and how fast clips are drawn.
 
     .venv/bin/python scripts/benchmark.py learning --envs Hopper-v5 HalfCheetah-v5 --seeds 0 1 2
     .venv/bin/python scripts/benchmark.py table
 
-Every run is a normal run folder. Started again, the benchmark leaves out what is done and resumes what was cut short.
-A seed's arms run side by side, one thread each, so that their speeds can be compared pair by pair.
+Results are CSV files in scripts/results, each row with the commit and the command that made it. `learning` and `speed`
+run one thread a process; runs side by side need a core each.
 """
 
-import csv
-import itertools
-import json
-import os
-import shlex
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import mean, median
-from typing import Any
+from typing import Annotated
 
 import tyro
+from benchmark_clips import Clips, clips
+from benchmark_curves import Curves, curves
+from benchmark_learning import Learning, learning
+from benchmark_speed import Speed, speed
+from benchmark_table import Table, table
 
-RESULTS = Path(__file__).parent / "results" / "learning.csv"
-PREFRL = [sys.executable, "-W", "ignore", "-m", "prefrl"]
-
-APPENDING = threading.Lock()
-
-ARMS = {
-    "true": ["--reward", "true"],
-    "learned": [],
-    **{name: ["--selector", name] for name in ("uniform", "entropy", "kcentre", "disagreement_kcentre")},
-    "mistakes10": ["--oracle.mistake", "0.1"],
-}
-
-
-@dataclass(frozen=True)
-class Learning:
-    """Train and evaluate environments x arms x seeds."""
-
-    envs: tuple[str, ...] = ("HalfCheetah-v5", "Hopper-v5", "LunarLander-v3", "CartPole-v1", "Pendulum-v1")
-    """Gymnasium ids."""
-
-    arms: tuple[str, ...] = ("learned", "true")
-    """What is compared; see ARMS in this file. `true` is the same agent paid the true reward."""
-
-    seeds: tuple[int, ...] = (0, 1, 2)
-    """One run for each environment, arm and seed."""
-
-    options: str = ""
-    """More options of `prefrl train` for every run, in one string: --options='--steps 200000'"""
-
-    episodes: int = 20
-    """Episodes of each evaluation: deterministic policy, untouched environment."""
-
-    jobs: int = 2
-    """Runs at a time."""
-
-    runs: Path = Path("runs/benchmark")
-    """Where the run folders go."""
-
-    results: Path = RESULTS
-    """CSV file; rows are appended."""
+Part = (
+    Annotated[Learning, tyro.conf.subcommand("learning")]
+    | Annotated[Table, tyro.conf.subcommand("table")]
+    | Annotated[Curves, tyro.conf.subcommand("curves")]
+    | Annotated[Speed, tyro.conf.subcommand("speed")]
+    | Annotated[Clips, tyro.conf.subcommand("clips")]
+)
 
 
-@dataclass(frozen=True)
-class Table:
-    """Print the results as a table in Markdown."""
-
-    results: Path = RESULTS
-    """CSV file that `learning` wrote."""
-
-
-def learning(what: Learning) -> None:
-    """Do what is missing of `what`."""
-    with ThreadPoolExecutor(what.jobs) as pool:
-        list(pool.map(lambda job: one_run(what, *job), itertools.product(what.envs, what.seeds, what.arms)))
-
-
-def one_run(what: Learning, env_id: str, seed: int, arm: str) -> None:
-    """Train, evaluate and write the row, unless the CSV has it."""
-    if any((r["env_id"], r["seed"], r["arm"]) == (env_id, str(seed), arm) for r in rows(what.results)):
-        return
-    run_dir = what.runs / f"{env_id}-{arm}-{seed}"
-    train = ["train", env_id, "--run-dir", str(run_dir), "--seed", str(seed), *ARMS[arm], *shlex.split(what.options)]
-    resumed = run_dir.exists()
-    start = time.monotonic()
-    run(["resume", str(run_dir)] if resumed else train)
-    wall = time.monotonic() - start
-    result = json.loads(run(["evaluate", str(run_dir), "--episodes", str(what.episodes), "--json"]))
-    append(what.results, row(run_dir, arm, seed, None if resumed else wall, result, "prefrl " + shlex.join(train)))
-    print(f"{env_id} {arm} seed {seed}: {result['true_return']['mean']:.1f}  ({wall:.0f} s)", flush=True)
-
-
-def run(arguments: list[str]) -> str:
-    """Standard output of a prefrl command, run on one thread."""
-    done = subprocess.run(
-        [*PREFRL, *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"prefrl {shlex.join(arguments)} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return done.stdout
-
-
-def row(run_dir: Path, arm: str, seed: int, wall: float | None, result: dict[str, Any], command: str) -> dict[str, Any]:
-    """One line of the CSV: results of a run, and what it takes to repeat it."""
-    saved = json.loads((run_dir / "config.json").read_text())
-    spans = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    memory = [s["peak_memory_mb"] for s in spans if s["num_timesteps"] >= 100_000]
-    seconds = {part: sum(s.get(f"seconds/{part}") or 0 for s in spans) for part in ("fit", "ask")}
-    model = result["reward_model"] or {}
-    return {
-        "env_id": result["env_id"],
-        "arm": arm,
-        "seed": seed,
-        "labels": result["num_preferences"],
-        "num_timesteps": result["num_timesteps"],
-        "true_return": result["true_return"]["mean"],
-        "true_return_std": result["true_return"]["std"],
-        "true_return_iqm": result["true_return"]["iqm"],
-        "preference_accuracy": model.get("preference_accuracy"),
-        "spearman_step": model.get("spearman_step"),
-        "spearman_segment": model.get("spearman_segment"),
-        "wall_seconds": wall and round(wall, 1),
-        "steps_per_second": wall and round(result["num_timesteps"] / wall, 1),
-        "fit_and_ask_share": wall and round(sum(seconds.values()) / wall, 4),
-        "memory_growth_mb": round(max(memory) - memory[0], 1) if memory and wall else None,
-        "git_commit": saved["git_commit"],
-        "versions": " ".join(f"{k}={v}" for k, v in saved["versions"].items()),
-        "command": command,
-    }
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    """The lines of a CSV file; none if it does not exist."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def append(path: Path, record: dict[str, Any]) -> None:
-    """Add a line to a CSV file, and the heading if it is the first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with APPENDING, path.open("a", newline="") as file:
-        new = file.tell() == 0
-        writer = csv.DictWriter(file, list(record))
-        if new:
-            writer.writeheader()
-        writer.writerow(record)
-
-
-def table(what: Table) -> None:
-    """Print what `table_lines` makes of the CSV."""
-    print("\n".join(table_lines(rows(what.results))))
-
-
-def table_lines(results: list[dict[str, str]]) -> Iterator[str]:
-    """A row per environment and learned arm, beside the arm that is paid the true reward."""
-    yield "| environment | arm | labels | steps | true return: mean (each seed) | paid true reward | share | speed |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for env_id in dict.fromkeys(r["env_id"] for r in results):
-        of_env = [r for r in results if r["env_id"] == env_id]
-        ceiling = {r["seed"]: r for r in of_env if r["arm"] == "true"}
-        for arm in dict.fromkeys(r["arm"] for r in of_env if r["arm"] != "true"):
-            runs = [r for r in of_env if r["arm"] == arm]
-            got, best = mean(returns(runs)), mean(returns(list(ceiling.values())) or [float("nan")])
-            pairs = [(r, ceiling[r["seed"]]) for r in runs if r["seed"] in ceiling]
-            speeds = [
-                float(r["steps_per_second"]) / float(t["steps_per_second"])
-                for r, t in pairs
-                if r["steps_per_second"] and t["steps_per_second"]
-            ]
-            # A share of a return says something only where returns start from zero.
-            share = f"{got / best:.2f}" if best > 0 else "-"
-            speed = f"{median(speeds):.2f}" if speeds else "-"
-            each = ", ".join(f"{value:.0f}" for value in returns(runs))
-            steps = f"{int(runs[0]['num_timesteps']):,}"
-            first = f"{env_id} | {arm} | {runs[0]['labels']} | {steps}"
-            yield f"| {first} | {got:.0f} ({each}) | {best:.0f} | {share} | {speed} |"
-
-
-def returns(runs: list[dict[str, str]]) -> list[float]:
-    """True returns of runs, in their order."""
-    return [float(r["true_return"]) for r in runs]
+def main(part: Part) -> None:
+    """Measure, or show, what is asked."""
+    match part:
+        case Learning():
+            learning(part)
+        case Table():
+            table(part)
+        case Curves():
+            curves(part)
+        case Speed():
+            speed(part)
+        case Clips():
+            clips(part)
 
 
 if __name__ == "__main__":
-    match tyro.cli(Learning | Table, description=__doc__):
-        case Learning() as asked:
-            learning(asked)
-        case Table() as asked:
-            table(asked)
+    main(tyro.cli(Part, description=__doc__))

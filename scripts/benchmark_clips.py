@@ -1,7 +1,4 @@
-"""Measure how fast clips are drawn from simulator states, against the environment's own render(), in turns.
-
-.venv/bin/python scripts/benchmark_clips.py
-"""
+"""How fast clips are drawn from simulator states, against the environment's own render()."""
 
 import os
 import shlex
@@ -16,8 +13,7 @@ from typing import Any
 os.environ.setdefault("MUJOCO_GL", "egl")
 import gymnasium as gym
 import numpy as np
-import tyro
-from benchmark import append
+from csv_rows import append
 
 from prefrl.clips import Renderer
 from prefrl.run_dir import git_commit
@@ -28,8 +24,8 @@ RESULTS = Path(__file__).parent / "results" / "clips.csv"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Measure the drawing of clips."""
+class Clips:
+    """Measure how fast clips are drawn from simulator states, against the environment's own render(), in turns."""
 
     envs: tuple[str, ...] = ("Hopper-v5", "HalfCheetah-v5", "Ant-v5")
     """MuJoCo environments."""
@@ -47,7 +43,7 @@ class Asked:
     """CSV file; rows are appended."""
 
 
-def main(asked: Asked) -> None:
+def clips(asked: Clips) -> None:
     """Measure each environment, print and append a row."""
     for env_id in asked.envs:
         env = gym.make(env_id, render_mode="rgb_array", width=asked.size, height=asked.size)
@@ -99,7 +95,7 @@ def seconds(draw: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def write(asked: Asked, env_id: str, ours: float, theirs: float, ratio: float) -> None:
+def write(asked: Clips, env_id: str, ours: float, theirs: float, ratio: float) -> None:
     """Append a row."""
     record = {
         "env_id": env_id,
@@ -111,7 +107,3 @@ def write(asked: Asked, env_id: str, ours: float, theirs: float, ratio: float) -
         "command": shlex.join(["python", *sys.argv]),
     }
     append(asked.results, record)
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Asked, description=__doc__))

@@ -23,7 +23,7 @@ from statistics import median
 
 import numpy as np
 import tyro
-from benchmark import append
+from csv_rows import append
 
 from prefrl.config import TrainConfig
 from prefrl.label.clerk import Options

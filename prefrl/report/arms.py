@@ -86,7 +86,12 @@ def curve(
     runs: Sequence[Run], rng: np.random.Generator, x: str = "num_timesteps", y: str = "true_return"
 ) -> Curve | None:
     """The curve of column `y` of the metrics of `runs` over what they share of column `x`; None without any."""
-    series = [pair for pair in (run.series(x, y) for run in runs) if len(pair[0])]
+    return band([run.series(x, y) for run in runs], rng)
+
+
+def band(series: Sequence[tuple[Floats, Floats]], rng: np.random.Generator) -> Curve | None:
+    """The curve of `series`, each abscissae and values (K,), over the abscissae that they share; None without any."""
+    series = [pair for pair in series if len(pair[0])]
     if not series:
         return None
     first, last = max(p[0][0] for p in series), min(p[0][-1] for p in series)

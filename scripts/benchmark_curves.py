@@ -1,0 +1,86 @@
+"""Learning curves of the runs that `learning` made, as a figure."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
+
+from prefrl.metrics import Floats
+from prefrl.report.arms import band
+
+Series = tuple[Floats, Floats]
+"""Environment steps and true returns, each (K,)."""
+
+COLUMNS = 4
+RUN = re.compile(r"(?P<env>.+)-(?P<arm>[a-z0-9_]+)-(?P<seed>\d+)")
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Draw learning curves: true return of training episodes, interquartile mean over seeds and its 95 % interval."""
+
+    runs: Path = Path("runs/benchmark")
+    """Folder of the run folders."""
+
+    arms: tuple[str, ...] = ("learned", "true")
+    """Arms to draw."""
+
+    output: Path = Path(__file__).parent / "results" / "curves.svg"
+    """File to write."""
+
+
+def curves(what: Curves) -> None:
+    """Draw a panel for each environment."""
+    found = series(what.runs, what.arms)
+    rows = -(-len(found) // COLUMNS)
+    figure, panels = plt.subplots(
+        rows, COLUMNS, figsize=(3.2 * COLUMNS, 2.5 * rows), layout="constrained", squeeze=False
+    )
+    rng = np.random.default_rng(0)
+    for ax, (env_id, of_env) in zip(panels.flat, found.items(), strict=False):
+        ax.set_title(env_id, fontsize=10)
+        _draw(ax, {arm: of_env[arm] for arm in what.arms if arm in of_env}, rng)
+    for ax in panels.flat[len(found) :]:
+        ax.axis("off")
+    panels.flat[0].legend(fontsize=8, frameon=False)
+    what.output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(what.output, metadata={"Date": None})
+    print(f"written to {what.output}")
+
+
+def series(folder: Path, arms: Sequence[str]) -> dict[str, dict[str, list[Series]]]:
+    """Environment -> arm -> the curve of each run in `folder`."""
+    found: dict[str, dict[str, list[Series]]] = defaultdict(lambda: defaultdict(list))
+    for path in sorted(folder.glob("**/metrics.jsonl")):
+        name = RUN.fullmatch(str(path.parent.relative_to(folder)))
+        if name is not None and name["arm"] in arms:
+            spans = [json.loads(line) for line in path.read_text().splitlines()]
+            known = [(s["num_timesteps"], s["true_return"]) for s in spans if s["true_return"] is not None]
+            steps, returns = np.array(known, np.float64).reshape(-1, 2).T
+            found[name["env"]][name["arm"]].append((steps, returns))
+    if not found:
+        raise SystemExit(f"{folder} has no run of {', '.join(arms)}; make some with: benchmark.py learning")
+    return found
+
+
+def _draw(ax: Axes, arms: Mapping[str, Sequence[Series]], rng: np.random.Generator) -> None:
+    for arm, runs in arms.items():
+        found = band(runs, rng)
+        if found is not None:
+            style = {"color": "0.35", "linestyle": "--"} if arm == "true" else {}
+            name = "paid the true reward" if arm == "true" else arm
+            (line,) = ax.plot(found.x, found.middle, label=name, linewidth=1.5, **style)  # type: ignore[arg-type]
+            ax.fill_between(found.x, found.low, found.high, color=line.get_color(), alpha=0.2, linewidth=0)
+    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    ax.tick_params(labelsize=8)
+    ax.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,124 @@
+"""Train environments x arms x seeds, evaluate each, and keep a row of CSV per run."""
+
+import itertools
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from csv_rows import append, rows
+
+RESULTS = Path(__file__).parent / "results" / "learning.csv"
+PREFRL = [sys.executable, "-W", "ignore", "-m", "prefrl"]
+
+ARMS = {
+    "true": ["--reward", "true"],
+    "learned": [],
+    **{name: ["--selector", name] for name in ("uniform", "entropy", "kcentre", "disagreement_kcentre")},
+    **{f"labels{count}": ["--labels", str(count)] for count in (100, 250, 1000)},
+    "mistakes10": ["--oracle.mistake", "0.1"],
+    "mistakes20": ["--oracle.mistake", "0.2"],
+    "beta1": ["--oracle.beta", "1"],
+    "skips": ["--oracle.skip", "0.1"],
+    "ties": ["--oracle.tie", "0.1"],
+}
+"""Arm -> options. Those of the oracle are the simulated teachers of B-Pref (Lee et al. 2021)."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Train and evaluate environments x arms x seeds; started again, do what is missing."""
+
+    envs: tuple[str, ...] = ("HalfCheetah-v5", "Hopper-v5", "LunarLander-v3", "CartPole-v1", "Pendulum-v1")
+    """Gymnasium ids."""
+
+    arms: tuple[str, ...] = ("learned", "true")
+    """What is compared; see ARMS in this file. `true` is the same agent paid the true reward."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run for each environment, arm and seed."""
+
+    options: str = ""
+    """More options of `prefrl train` for every run, in one string: --options='--steps 200000'"""
+
+    episodes: int = 20
+    """Episodes of each evaluation: deterministic policy, untouched environment."""
+
+    jobs: int = 2
+    """Runs at a time."""
+
+    runs: Path = Path("runs/benchmark")
+    """Where the run folders go."""
+
+    results: Path = RESULTS
+    """CSV file; rows are appended."""
+
+
+def learning(what: Learning) -> None:
+    """Do what is missing of `what`."""
+    with ThreadPoolExecutor(what.jobs) as pool:
+        list(pool.map(lambda job: one_run(what, *job), itertools.product(what.envs, what.seeds, what.arms)))
+
+
+def one_run(what: Learning, env_id: str, seed: int, arm: str) -> None:
+    """Train, evaluate and write the row, unless the CSV has it."""
+    if any((r["env_id"], r["seed"], r["arm"]) == (env_id, str(seed), arm) for r in rows(what.results)):
+        return
+    run_dir = what.runs / f"{env_id}-{arm}-{seed}"
+    train = ["train", env_id, "--run-dir", str(run_dir), "--seed", str(seed), *ARMS[arm], *shlex.split(what.options)]
+    resumed = run_dir.exists()
+    start = time.monotonic()
+    run(["resume", str(run_dir)] if resumed else train)
+    wall = time.monotonic() - start
+    result = json.loads(run(["evaluate", str(run_dir), "--episodes", str(what.episodes), "--json"]))
+    append(what.results, row(run_dir, arm, seed, None if resumed else wall, result, "prefrl " + shlex.join(train)))
+    print(f"{env_id} {arm} seed {seed}: {result['true_return']['mean']:.1f}  ({wall:.0f} s)", flush=True)
+
+
+def run(arguments: list[str]) -> str:
+    """Standard output of a prefrl command, run on one thread."""
+    done = subprocess.run(
+        [*PREFRL, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"prefrl {shlex.join(arguments)} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+def row(run_dir: Path, arm: str, seed: int, wall: float | None, result: dict[str, Any], command: str) -> dict[str, Any]:
+    """One line of the CSV: results of a run, and what it takes to repeat it."""
+    saved = json.loads((run_dir / "config.json").read_text())
+    spans = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    memory = [s["peak_memory_mb"] for s in spans if s["num_timesteps"] >= 100_000]
+    seconds = {part: sum(s.get(f"seconds/{part}") or 0 for s in spans) for part in ("fit", "ask")}
+    model = result["reward_model"] or {}
+    return {
+        "env_id": result["env_id"],
+        "arm": arm,
+        "seed": seed,
+        "labels": result["num_preferences"],
+        "num_timesteps": result["num_timesteps"],
+        "true_return": result["true_return"]["mean"],
+        "true_return_std": result["true_return"]["std"],
+        "true_return_iqm": result["true_return"]["iqm"],
+        "preference_accuracy": model.get("preference_accuracy"),
+        "spearman_step": model.get("spearman_step"),
+        "spearman_segment": model.get("spearman_segment"),
+        "wall_seconds": wall and round(wall, 1),
+        "steps_per_second": wall and round(result["num_timesteps"] / wall, 1),
+        "fit_and_ask_share": wall and round(sum(seconds.values()) / wall, 4),
+        "memory_growth_mb": round(max(memory) - memory[0], 1) if memory and wall else None,
+        "git_commit": saved["git_commit"],
+        "versions": " ".join(f"{k}={v}" for k, v in saved["versions"].items()),
+        "command": command,
+    }

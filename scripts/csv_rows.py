@@ -1,0 +1,27 @@
+"""Results as CSV: a row a measurement, appended, with what it takes to repeat it."""
+
+import csv
+import threading
+from pathlib import Path
+from typing import Any
+
+APPENDING = threading.Lock()
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a CSV file; none if it does not exist."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def append(path: Path, record: dict[str, Any]) -> None:
+    """Add a line to a CSV file, and the heading if it is the first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with APPENDING, path.open("a", newline="") as file:
+        new = file.tell() == 0
+        writer = csv.DictWriter(file, list(record))
+        if new:
+            writer.writeheader()
+        writer.writerow(record)

@@ -1,0 +1,96 @@
+"""The figures that the benchmark's table and curves are made of."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+
+from benchmark_curves import series
+from benchmark_table import probability_of_improvement, table_lines, with_interval
+
+from prefrl.metrics import iqm
+
+
+def row(env_id: str, arm: str, seed: int, true_return: float, speed: str = "") -> dict[str, str]:
+    values = {"env_id": env_id, "arm": arm, "seed": seed, "true_return": true_return, "steps_per_second": speed}
+    return {key: str(value) for key, value in values.items()} | {"labels": "500", "num_timesteps": "1000"}
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_a_row_of_the_table() -> None:
+    learned = [row("A-v0", "learned", seed, value, "50") for seed, value in enumerate((1, 40, 50, 60, 1000))]
+    true = [row("A-v0", "true", seed, 100, "100") for seed in range(5)]
+    _, _, line = table_lines(learned + true)
+    env_id, arm, labels, steps, seeds, middle, worst, paid, share, better, speed = cells(line)
+    assert (env_id, arm, labels, steps, seeds) == ("A-v0", "learned", "500", "1,000", "5")
+    assert middle.startswith("50 [")  # the mean of 40, 50, 60
+    assert worst == "1"
+    assert paid == "100 [100, 100]"
+    assert share.startswith("0.50 [")
+    assert (better, speed) == ("0.20", "0.50")
+
+
+def test_a_share_of_a_negative_return_is_not_told_nor_what_nobody_compared() -> None:
+    results = [row("A-v0", "learned", 0, -3), row("A-v0", "true", 0, -2), row("B-v0", "learned", 0, 3)]
+    _, _, negative, alone = table_lines(results)
+    assert cells(negative)[5:] == ["-3", "-3", "-2", "-", "0.00", "-"]
+    assert cells(alone)[5:] == ["3", "3", "-", "-", "-", "-"]
+
+
+def test_the_total_is_over_shares_of_environments() -> None:
+    results = [row("A-v0", "learned", seed, 1) for seed in range(2)] + [
+        row("A-v0", "true", seed, 2) for seed in range(2)
+    ]
+    results += [row("B-v0", "learned", seed, 900) for seed in range(2)]
+    results += [row("B-v0", "true", seed, 1000) for seed in range(2)]
+    results += [row("C-v0", "learned", 0, 7), row("C-v0", "true", 0, 1)]  # one seed: no interval could hold it
+    total = cells(list(table_lines(results))[-1])
+    assert total[0] == "all 2 with a share"
+    assert total[8] == "0.70 [0.70, 0.70]"  # of 0.5, 0.5, 0.9, 0.9
+    assert total[9] == "0.00"
+
+
+def test_the_arms_that_are_named_are_shown() -> None:
+    results = [row("A-v0", arm, 0, 1) for arm in ("learned", "uniform", "true")]
+    assert [cells(line)[1] for line in list(table_lines(results, ["uniform"]))[2:]] == ["uniform"]
+
+
+def test_probability_of_improvement_counts_ties_half() -> None:
+    assert probability_of_improvement(np.array([1.0, 3.0]), np.array([1.0, 2.0])) == (0.5 + 0 + 1 + 1) / 4
+
+
+def test_an_interval_holds_the_value_and_one_run_has_none() -> None:
+    value, low, high = (
+        float(x)
+        for x in with_interval(iqm, np.arange(20.0), digits=1)
+        .replace(",", "")
+        .replace("[", "")
+        .replace("]", "")
+        .split()
+    )
+    assert low < value == 9.5 < high
+    assert with_interval(iqm, np.array([3.0])) == "3"
+
+
+def test_curves_are_read_from_run_folders(tmp_path: Path) -> None:
+    for name, spans in {
+        "A-v0-learned-0": [(100, None), (200, 3.0)],
+        "prefrl/B-v0-true-12": [(100, 1.0)],
+        "A-v0-uniform-0": [(100, 1.0)],
+    }.items():
+        (tmp_path / name).mkdir(parents=True)
+        lines = [json.dumps({"num_timesteps": steps, "true_return": value}) for steps, value in spans]
+        (tmp_path / name / "metrics.jsonl").write_text("\n".join(lines))
+    found = series(tmp_path, ["learned", "true"])
+    assert {env_id: list(arms) for env_id, arms in found.items()} == {"A-v0": ["learned"], "prefrl/B-v0": ["true"]}
+    ((steps, returns),) = found["A-v0"]["learned"]
+    assert (steps.tolist(), returns.tolist()) == ([200.0], [3.0])
+    with pytest.raises(SystemExit, match="has no run of kcentre"):
+        series(tmp_path, ["kcentre"])
