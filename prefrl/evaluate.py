@@ -11,11 +11,12 @@ from scipy import stats
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
-from prefrl.agents import load_agent, make_agent, make_venv, normalise
+from prefrl.agents import load_agent, make_agent, normalise
 from prefrl.agreement import agreement, answer_agreement
 from prefrl.checkpoints import Checkpoint
 from prefrl.clips import Renderer, write_mp4
 from prefrl.config import TrainConfig
+from prefrl.environments import make_venv
 from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
 from prefrl.evaluation import Evaluation, Interval, Length, Success, TrueReturn
 from prefrl.forecast import forecast

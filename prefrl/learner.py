@@ -21,13 +21,12 @@ from prefrl.agents import (
     derive_seed,
     load_agent,
     make_agent,
-    make_venv,
     normalise,
-    repeats,
     seed_span,
 )
 from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig
+from prefrl.environments import make_venv, repeats
 from prefrl.errors import CheckpointError
 from prefrl.files import sha256
 from prefrl.fit import FitMetrics, fit, make_ensemble, usable

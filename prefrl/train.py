@@ -3,9 +3,9 @@
 import dataclasses
 from pathlib import Path
 
-from prefrl.agents import try_env
 from prefrl.clips import Renderer
 from prefrl.config import TrainConfig
+from prefrl.environments import try_env
 from prefrl.errors import StoreError
 from prefrl.learner import Learner
 from prefrl.loggers import check_installed

@@ -15,7 +15,7 @@ import numpy as np
 import tyro
 from csv_rows import append
 
-from prefrl.agents import make_env
+from prefrl.environments import make_env
 from prefrl.learner import Learner
 from prefrl.run_dir import RunDir, git_commit
 

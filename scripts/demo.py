@@ -9,10 +9,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from prefrl.agents import make_env
 from prefrl.cli import guard, parse
 from prefrl.config import TrainConfig
 from prefrl.doctor import check_rendering
+from prefrl.environments import make_env
 from prefrl.errors import EnvError
 from prefrl.evaluate import evaluate
 from prefrl.train import train

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from prefrl import atari
-from prefrl.agents import make_env, try_env
 from prefrl.atari import is_ale
 from prefrl.clips import Renderer
 from prefrl.config import TrainConfig
+from prefrl.environments import make_env, try_env
 from prefrl.errors import EnvError
 from prefrl.schema import row_segment, segment_row
 from prefrl.simstate import RecordSimState, restore, snapshot

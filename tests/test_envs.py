@@ -15,8 +15,8 @@ from prefrl_envs.hopper_backflip import HopperBackflipEnv, mean_pitch
 from prefrl_envs.reacher_circle import ReacherCircleEnv
 from prefrl_envs.track import HALF_WIDTH, SHOULDER, Track
 
-from prefrl.agents import make_env
 from prefrl.clips import Renderer
+from prefrl.environments import make_env
 from prefrl.errors import EnvError
 from prefrl.segments import Episode, cut
 from prefrl.simstate import RecordSimState, restore, set_up_mujoco, snapshot

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecEnvWrapper, VecMonitor
 
-from prefrl.agents import make_venv
 from prefrl.config import TrainConfig
+from prefrl.environments import make_venv
 from prefrl.errors import EnvError
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import Episode, cut, stack
