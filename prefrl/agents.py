@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ import torch
 from gymnasium import spaces
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from stable_baselines3 import PPO
+from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from prefrl.config import PPOConfig
+from prefrl.agent_config import PPOConfig, SACConfig
 from prefrl.environments import first_line
-from prefrl.errors import CheckpointError
+from prefrl.errors import CheckpointError, UsageError
 
 SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
 REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
@@ -27,8 +28,40 @@ def normalise(venv: VecEnv, gamma: float, training: bool = True) -> VecNormalize
     return VecNormalize(venv, training=training, norm_reward=training, gamma=gamma, clip_reward=REWARD_CLIP)
 
 
-def make_agent(config: PPOConfig, venv: VecEnv) -> PPO:
-    """An untrained PPO agent; seed SB3's generators first (see `seed_span`)."""
+Agent = PPO | SAC
+
+
+def make_agent(config: PPOConfig | SACConfig, venv: VecEnv) -> Agent:
+    """An untrained agent; seed SB3's generators first (see `seed_span`).
+
+    Raises:
+        UsageError: the algorithm cannot act in these environments.
+    """
+    return _make_sac(config, venv) if isinstance(config, SACConfig) else _make_ppo(config, venv)
+
+
+def _make_sac(config: SACConfig, venv: VecEnv) -> SAC:
+    if not isinstance(venv.action_space, spaces.Box) or not venv.action_space.is_bounded():
+        raise UsageError(
+            f"--algorithm sac cannot act by {venv.action_space}: it needs bounded continuous actions; "
+            "use --algorithm ppo"
+        )
+    return SAC(
+        "MlpPolicy",
+        venv,
+        learning_rate=config.learning_rate,
+        buffer_size=config.buffer_size,
+        learning_starts=config.random_steps,
+        batch_size=config.batch_size,
+        tau=config.tau,
+        gamma=config.gamma,
+        gradient_steps=config.gradient_steps,
+        policy_kwargs={"net_arch": list(config.hidden)},
+        device="cpu",
+    )
+
+
+def _make_ppo(config: PPOConfig, venv: VecEnv) -> PPO:
     continuous = isinstance(venv.action_space, spaces.Box)
     policy_kwargs: dict[str, Any] = {
         "net_arch": list(config.hidden),
@@ -62,50 +95,82 @@ def derive_seed(seed: int, *path: int) -> int:
     )  # SB3 adds env indices to an int32
 
 
-def seed_span(agent: PPO, seed: int, span: int) -> None:
+def seed_span(agent: Agent, seed: int, span: int) -> None:
     """Make the start of a span a clean state: every generator derived anew, every environment reset."""
     assert agent.env is not None
     span_seed = derive_seed(seed, SPAN, span)
     set_random_seed(span_seed)  # SB3 draws from the global generators of torch and numpy
     agent.env.seed(span_seed)
+    agent.action_space.seed(span_seed)  # what SAC draws its random steps from
     agent._last_obs = None  # makes learn() reset the environments
 
 
-def agent_files(agent: PPO, normaliser: VecNormalize) -> dict[str, bytes]:
-    """The agent as files: weights and optimiser as safetensors, normaliser as JSON."""
-    optimizer = agent.policy.optimizer.state_dict()["state"]
-    moments = {f"{index}.{name}": value for index, state in optimizer.items() for name, value in state.items()}
-    weights = {name: value.contiguous() for name, value in agent.policy.state_dict().items()}
+def forget_values(agent: SAC, normaliser: VecNormalize) -> None:
+    """Draw the value nets anew, and forget the scale of what was paid: it was no reward that counts any more."""
+    for module in agent.critic.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.reset_parameters()
+    agent.critic_target.load_state_dict(agent.critic.state_dict())
+    agent.critic.optimizer.state.clear()
+    normaliser.ret_rms = RunningMeanStd(shape=())
+
+
+def agent_files(agent: Agent, normaliser: VecNormalize) -> dict[str, bytes]:
+    """The agent as files: weights and optimisers as safetensors, normaliser as JSON. A replay buffer is left out."""
     stats = {"obs": _stats(normaliser.obs_rms), "returns": _stats(normaliser.ret_rms)}
-    return {
-        "policy.safetensors": save(weights),
-        "policy_optimizer.safetensors": save(moments),
-        "vec_normalize.json": json.dumps(stats).encode(),
-    }
+    files = {"vec_normalize.json": json.dumps(stats).encode()}
+    for name, part in _parts(agent).items():
+        tensors = _moments(part) if isinstance(part, torch.optim.Optimizer) else _tensors(part)
+        files[name] = save({key: value.contiguous() for key, value in tensors.items()})
+    return files
 
 
-def _stats(rms: Any) -> dict[str, Any]:
-    return {"mean": np.asarray(rms.mean).tolist(), "var": np.asarray(rms.var).tolist(), "count": float(rms.count)}
+def _parts(agent: Agent) -> dict[str, Any]:
+    """What SB3 saves of an agent, by name of a file: modules, optimisers and single tensors."""
+    modules, tensors = agent._get_torch_save_params()
+    return {f"{name.replace('.', '_')}.safetensors": attrgetter(name)(agent) for name in (*modules, *tensors)}
 
 
-def load_agent(agent: PPO, normaliser: VecNormalize, read: Callable[[str], bytes]) -> None:
+def _tensors(part: torch.nn.Module | torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"value": part.detach()} if isinstance(part, torch.Tensor) else part.state_dict()
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    states = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": value for index, state in states.items() for name, value in state.items()}
+
+
+def load_agent(agent: Agent, normaliser: VecNormalize, read: Callable[[str], bytes]) -> None:
     """Give `agent` and `normaliser` what `agent_files` saved; `read` maps a file's name to its bytes.
 
     Raises:
         CheckpointError: the files are of another environment or another network.
     """
     try:
-        agent.policy.load_state_dict(load(read("policy.safetensors")))
-        optimizer = agent.policy.optimizer.state_dict()
-        for key, value in load(read("policy_optimizer.safetensors")).items():
-            index, name = key.split(".", 1)
-            optimizer["state"].setdefault(int(index), {})[name] = value
-        agent.policy.optimizer.load_state_dict(optimizer)
+        for name, part in _parts(agent).items():
+            _load(part, load(read(name)))
         stats = json.loads(read("vec_normalize.json"))
         normaliser.obs_rms = _running(stats["obs"])  # type: ignore[assignment]  # a dict only for Dict spaces
         normaliser.ret_rms = _running(stats["returns"])
     except (SafetensorError, RuntimeError, ValueError, TypeError, LookupError) as error:
         raise CheckpointError(f"the saved policy does not fit this environment: {first_line(error)}") from error
+
+
+def _load(part: Any, tensors: dict[str, torch.Tensor]) -> None:
+    if isinstance(part, torch.Tensor):
+        part.data.copy_(tensors["value"])
+    elif isinstance(part, torch.nn.Module):
+        part.load_state_dict(tensors)
+    else:
+        states = part.state_dict()
+        for key, value in tensors.items():
+            index, name = key.split(".", 1)
+            states["state"].setdefault(int(index), {})[name] = value
+        part.load_state_dict(states)
+
+
+def _stats(rms: Any) -> dict[str, Any]:
+    return {"mean": np.asarray(rms.mean).tolist(), "var": np.asarray(rms.var).tolist(), "count": float(rms.count)}
 
 
 def _running(stats: Mapping[str, Any]) -> RunningMeanStd:

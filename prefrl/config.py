@@ -9,59 +9,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
+from prefrl.agent_config import PPOConfig, SACConfig
 from prefrl.errors import UsageError
 
 Selector = Literal["uniform", "disagreement", "entropy", "kcentre", "disagreement_kcentre"]
-
-
-@dataclass(frozen=True)
-class PPOConfig:
-    """How the agent learns: Stable-Baselines3 PPO (Schulman et al. 2017)."""
-
-    n_envs: int = 16
-    """Environments stepped side by side."""
-
-    n_steps: int = 128
-    """Steps of each environment between two updates."""
-
-    batch_size: int = 256
-    """Transitions in one gradient step."""
-
-    n_epochs: int = 10
-    """Passes over the collected transitions in one update."""
-
-    learning_rate: float = 3e-4
-    """Step size of Adam at the start."""
-
-    final_learning_rate: float = 1e-4
-    """Step size at the end; in between it falls linearly, span by span."""
-
-    gamma: float = 0.99
-    """Discount factor; about 1 / (1 - gamma) steps are looked ahead."""
-
-    gae_lambda: float = 0.95
-    """Bias against variance of the advantages (Schulman et al. 2016): 0 trusts the value net, 1 the returns."""
-
-    clip_range: float = 0.2
-    """How far one update may move an action's probability."""
-
-    ent_coef: float = 0.0
-    """Weight of the entropy bonus; more explores more."""
-
-    vf_coef: float = 0.5
-    """Weight of the value loss."""
-
-    max_grad_norm: float = 0.5
-    """Gradients longer than this are shortened to it."""
-
-    hidden: tuple[int, ...] = (128, 128)
-    """Units in each hidden layer of the policy net and of the value net."""
-
-    activation: Literal["relu", "tanh"] = "relu"
-    """Non-linearity of both nets."""
-
-    log_std_init: float = 0.0
-    """Logarithm of the first standard deviation of a continuous action."""
 
 
 @dataclass(frozen=True)
@@ -198,20 +149,29 @@ class TrainConfig:
     candidates: int = 10
     """Candidate pairs looked at for every query asked."""
 
+    algorithm: Literal["ppo", "sac"] = "ppo"
+    """What trains the agent: ppo takes cheap steps fast; sac learns more from each, and takes longer over it."""
+
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    sac: SACConfig = field(default_factory=SACConfig)
     reward_model: RewardConfig = field(default_factory=RewardConfig)
     oracle: OracleConfig = field(default_factory=OracleConfig)
 
     def __post_init__(self) -> None:
         check(self)
 
+    @property
+    def agent(self) -> PPOConfig | SACConfig:
+        """The settings of the algorithm that is asked for."""
+        return self.sac if self.algorithm == "sac" else self.ppo
+
 
 _POSITIVE = {
     "steps", "segment_length", "spans", "candidates", "n_envs", "n_steps", "batch_size", "n_epochs", "learning_rate",
     "members", "max_epochs", "terminal_scale", "step_share", "patience", "clip_range", "max_grad_norm",
-    "final_learning_rate",
+    "final_learning_rate", "gradient_steps", "buffer_size",
 }  # fmt: skip
-_SHARES = {"initial_share": 1, "gamma": 1, "gae_lambda": 1, "mistake": 1, "skip": 1, "label_smoothing": 1,
+_SHARES = {"initial_share": 1, "gamma": 1, "gae_lambda": 1, "tau": 1, "mistake": 1, "skip": 1, "label_smoothing": 1,
            "step_share": 1, "held_out": 0.5}  # fmt: skip
 _ANY_SIGN = {"log_std_init"}
 _LARGEST = {"n_envs": 10_000, "n_steps": 10**6, "batch_size": 10**6, "members": 100}
@@ -240,8 +200,8 @@ def check(config: Any, prefix: str = "--") -> None:
         raise UsageError(f"{prefix}batch-size is below 2, or n-envs * n-steps is; PPO compares a batch's transitions")
     if isinstance(config, TrainConfig) and config.label and config.teacher != "human":
         raise UsageError("--label opens a window for a person's answers; add --teacher human")
-    if isinstance(config, TrainConfig) and config.ppo.gamma == 1:
-        raise UsageError("--ppo.gamma is 1, but staying dead for ever has a finite worth only below 1; try 0.99")
+    if isinstance(config, PPOConfig | SACConfig) and config.gamma == 1:
+        raise UsageError(f"{prefix}gamma is 1, but staying dead for ever has a finite worth only below 1; try 0.99")
 
 
 def _check_number(field_name: str, name: str, value: float) -> None:
@@ -277,7 +237,7 @@ def from_json(values: dict[str, Any]) -> TrainConfig:
         values["run_dir"] = None if values["run_dir"] is None else Path(values["run_dir"])
         oracle = dict(values["oracle"])
         oracle["beta"] = math.inf if oracle["beta"] is None else oracle["beta"]
-        for name, kind in (("ppo", PPOConfig), ("reward_model", RewardConfig)):
+        for name, kind in (("ppo", PPOConfig), ("sac", SACConfig), ("reward_model", RewardConfig)):
             values[name] = kind(**{**values[name], "hidden": tuple(values[name]["hidden"])})
         return TrainConfig(**{**values, "oracle": OracleConfig(**oracle)})
     except (KeyError, TypeError) as error:

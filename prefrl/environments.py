@@ -164,5 +164,5 @@ def make_venv(config: TrainConfig, n_envs: int | None = None, drawable: bool = T
         env = Guarded(make_env(config.env_id, config.env_kwargs))
         return RecordSimState(env) if drawable else env
 
-    makers: list[Callable[[], gym.Env[Any, Any]]] = [make] * (n_envs or config.ppo.n_envs)
+    makers: list[Callable[[], gym.Env[Any, Any]]] = [make] * (n_envs or config.agent.n_envs)
     return DummyVecEnv(makers)

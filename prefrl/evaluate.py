@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
-from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
-from prefrl.agents import load_agent, make_agent, normalise
+from prefrl.agent_config import PPOConfig, SACConfig
+from prefrl.agents import Agent, load_agent, make_agent, normalise
 from prefrl.agreement import agreement, answer_agreement
 from prefrl.checkpoints import Checkpoint
 from prefrl.clips import Renderer, write_mp4
@@ -109,7 +109,7 @@ def judge_reward(
     ensemble = load_ensemble(checkpoint)
     shares = np.linspace(0.0, 1.0, min(BROAD, max(2, found.episodes)))
     broad = play(config, checkpoint, shares, found.seed + found.episodes, longest=BROAD_LONGEST, drawable=False)
-    length, gamma = config.segment_length, config.ppo.gamma
+    length, gamma = config.segment_length, config.agent.gamma
     return replace(
         found,
         reward_model=agreement(ensemble, played, length, gamma, found.seed),
@@ -118,15 +118,19 @@ def judge_reward(
     )
 
 
-def load(config: TrainConfig, checkpoint: Checkpoint, recorder: RecordingVecEnv) -> tuple[PPO, VecNormalize]:
+def load(config: TrainConfig, checkpoint: Checkpoint, recorder: RecordingVecEnv) -> tuple[Agent, VecNormalize]:
     """The trained agent in the recorder's environments, with its normaliser frozen."""
-    normaliser = normalise(recorder, config.ppo.gamma, training=False)
-    agent = make_agent(
-        replace(config.ppo, n_steps=config.ppo.batch_size), normaliser
-    )  # SB3 warns of what it will not do
+    normaliser = normalise(recorder, config.agent.gamma, training=False)
+    agent = make_agent(_that_learns_nothing(config.agent), normaliser)
     checkpoint.require(identity(config))
     load_agent(agent, normaliser, checkpoint.read)
     return agent, normaliser
+
+
+def _that_learns_nothing(config: PPOConfig | SACConfig) -> PPOConfig | SACConfig:
+    if isinstance(config, SACConfig):
+        return replace(config, buffer_size=1)
+    return replace(config, n_steps=config.batch_size)  # SB3 warns of updates that it will not do
 
 
 def play(

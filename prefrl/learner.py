@@ -9,16 +9,20 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from safetensors import SafetensorError
+from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
+from prefrl import replay
+from prefrl.agent_config import PPOConfig
 from prefrl.agents import (
     EXPLORE,
     FIT,
     WEIGHTS,
     agent_files,
     derive_seed,
+    forget_values,
     load_agent,
     make_agent,
     normalise,
@@ -33,17 +37,19 @@ from prefrl.fit import FitMetrics, fit, make_ensemble, usable
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir, versions
 from prefrl.segments import Episode, cut, stack
+from prefrl.state_entropy import StateEntropy
 from prefrl.store import StoreInfo
 from prefrl.types import Preference, fingerprint
 from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
 REWARD_FILE = "reward_model.safetensors"
+REPLAY_FILE = "replay.safetensors"
 FORMAT = 1
 """Of a checkpoint's files; raised whenever an older prefrl would misread them."""
 
 
 class Learner:
-    """Environments, recorder, learned reward, normaliser and PPO, stacked in this order."""
+    """Environments, recorder, learned reward, normaliser and PPO or SAC, stacked in this order."""
 
     def __init__(self, config: TrainConfig, venv: VecEnv | None = None) -> None:
         """`venv`: environments of the caller's own; made from the configuration if None."""
@@ -57,12 +63,13 @@ class Learner:
         self.action_dim = action_dim(self.recorder.action_space)
         generator = self._generator(WEIGHTS, 0)
         self.ensemble = make_ensemble(config.reward_model, self.obs_dim, self.action_dim, generator)
+        gamma = config.agent.gamma
         self.paid = LearnedRewardVecEnv(
-            self.recorder, self.ensemble, config.ppo.gamma, neutral_endings=config.reward_model.neutral_endings
+            self.recorder, self.ensemble, gamma, neutral_endings=config.reward_model.neutral_endings
         )
-        self.normaliser = normalise(self.paid if config.reward == "learned" else self.recorder, config.ppo.gamma)
+        self.normaliser = normalise(self.paid if config.reward == "learned" else self.recorder, gamma)
         torch.manual_seed(derive_seed(config.seed, WEIGHTS, 1))
-        self.agent = make_agent(config.ppo, self.normaliser)
+        self.agent = make_agent(config.agent, self.normaliser)
 
     def _generator(self, *path: int) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.config.seed, *path))
@@ -84,7 +91,12 @@ class Learner:
         return self.agent.num_timesteps
 
     def explore(self, steps: int) -> list[Episode]:
-        """Act at random for `steps` environment steps, to have something to compare before training starts."""
+        """Act without a reward for `steps` environment steps, to have something to compare before training starts.
+
+        SAC, which learns from these steps too, seeks states that it has not seen yet; PPO acts at random.
+        """
+        if isinstance(self.agent, SAC):
+            return self._seek_novelty(self.agent, steps)
         rng = np.random.default_rng(derive_seed(self.config.seed, EXPLORE, 0))
         self.recorder.seed(derive_seed(self.config.seed, EXPLORE, 1))
         self.recorder.reset()
@@ -93,15 +105,23 @@ class Learner:
             self.agent.num_timesteps += self.recorder.num_envs
         return self.recorder.drain()
 
+    def _seek_novelty(self, agent: SAC, steps: int) -> list[Episode]:
+        self.paid.reward_function = StateEntropy(self.obs_dim, steps)
+        seed_span(agent, self.config.seed, 0)
+        agent.learn(steps)
+        self.paid.reward_function = self.ensemble
+        forget_values(agent, self.normaliser)
+        return self.recorder.drain()
+
     def practise(self, span: int, until: int, on_rollout: Callable[[int], None]) -> list[Episode]:
         """Train the agent on its reward from a clean state until it has taken `until` steps; what it did meanwhile.
 
         `on_rollout` is called with the number of steps after each rollout.
         """
-        ppo, steps = self.config.ppo, self.config.steps
-        share = min(1.0, self.num_timesteps / steps)
-        rate = ppo.learning_rate + share * (ppo.final_learning_rate - ppo.learning_rate)
-        self.agent.lr_schedule = ConstantSchedule(rate)
+        agent, share = self.config.agent, min(1.0, self.num_timesteps / self.config.steps)
+        if isinstance(agent, PPOConfig):
+            rate = agent.learning_rate + share * (agent.final_learning_rate - agent.learning_rate)
+            self.agent.lr_schedule = ConstantSchedule(rate)
         seed_span(self.agent, self.config.seed, span)
         self.agent.learn(until - self.num_timesteps, _OnRollout(on_rollout), reset_num_timesteps=False)
         return self.recorder.drain()
@@ -114,6 +134,8 @@ class Learner:
         segments = cut(recent, self.config.segment_length)
         if segments:
             self.ensemble.set_output_stats(*stack(segments))
+        if isinstance(self.agent, SAC):
+            replay.relabel(self.agent, self.paid)
         return metrics
 
     def save(self, run: RunDir, span: int, known: Sequence[Preference]) -> None:
@@ -124,6 +146,8 @@ class Learner:
         agent_zip = io.BytesIO()
         self.agent.save(agent_zip)  # a pickle inside: prefrl writes it and never reads it
         files = {**agent_files(self.agent, self.normaliser), REWARD_FILE: self.ensemble.to_bytes()}
+        if isinstance(self.agent, SAC):
+            files[REPLAY_FILE] = replay.to_bytes(self.agent)
         state = {
             "span": span,
             "watermark": known[-1].seq if known else 0,
@@ -147,6 +171,8 @@ class Learner:
             self.ensemble.load_state_dict(load_ensemble(checkpoint).state_dict())
         except RuntimeError as error:
             raise CheckpointError(f"{checkpoint.path}: the saved reward model has another shape than asked") from error
+        if isinstance(self.agent, SAC):
+            replay.from_bytes(self.agent, checkpoint.read(REPLAY_FILE))
         self.agent.num_timesteps = checkpoint.num_timesteps
 
 

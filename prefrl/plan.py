@@ -21,10 +21,10 @@ class Plan:
         """`time_limit`: the steps after which the environment truncates its episodes, if it does."""
         self.config, self.time_limit = config, time_limit
         learned = config.reward == "learned"
-        n_envs, rollout = config.ppo.n_envs, config.ppo.n_envs * config.ppo.n_steps
+        n_envs, rollout = config.agent.n_envs, config.agent.rollout
         explore = min(config.explore_steps, config.steps // 10) if learned else 0
         self.explore_steps = -(-explore // n_envs) * n_envs
-        self._rollouts = max(1, -(-(config.steps - self.explore_steps) // rollout))  # PPO takes whole ones
+        self._rollouts = max(1, -(-(config.steps - self.explore_steps) // rollout))  # it takes whole ones
         # A span resets all environments: it must be long enough to show, and to train on, whole episodes.
         longest = n_envs * (time_limit or 1)
         self.spans = min(config.spans, self._rollouts, max(1, self._rollouts * rollout // longest))
@@ -44,8 +44,7 @@ class Plan:
 
     def steps_after(self, span: int) -> int:
         """Steps taken by the end of `span`, in all."""
-        rollout = self.config.ppo.n_envs * self.config.ppo.n_steps
-        return self.explore_steps + rollout * (span * self._rollouts // self.spans)
+        return self.explore_steps + self.config.agent.rollout * (span * self._rollouts // self.spans)
 
     def _check(self) -> None:
         config = self.config
@@ -53,7 +52,7 @@ class Plan:
             raise UsageError(f"--labels is {config.labels}; a reward is learned from 2 or more, or use --reward true")
         for span, asked in enumerate(self._quotas):
             steps = self.steps_after(span) - (self.steps_after(span - 1) if span else 0)
-            segments = config.ppo.n_envs * self._segments(steps // config.ppo.n_envs)
+            segments = config.agent.n_envs * self._segments(steps // config.agent.n_envs)
             if asked > segments * (segments - 1) // 2:
                 raise UsageError(
                     f"--labels {config.labels} asks for {asked} pairs after step {self.steps_after(span)}, but the "

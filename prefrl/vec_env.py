@@ -4,7 +4,7 @@ Axes: L recorded steps, N environments.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from gymnasium import spaces
@@ -197,6 +197,22 @@ def _finite(values: Any) -> NDArray[Any]:
     return finite
 
 
+class RewardFunction(Protocol):
+    """What `LearnedRewardVecEnv` pays: a `RewardEnsemble`, or whatever else knows a reward of its own."""
+
+    def reward(
+        self,
+        obs: NDArray[np.float32],
+        actions: NDArray[np.float32],
+        next_obs: NDArray[np.float32],
+        terminated: NDArray[np.bool_],
+    ) -> NDArray[np.float32]:
+        """(N,) as `RewardEnsemble.reward`."""
+
+    def absorbing_reward(self) -> float:
+        """As `RewardEnsemble.absorbing_reward`."""
+
+
 class LearnedRewardVecEnv(VecEnvWrapper):
     """Pays the reward that `ensemble` has learned in place of the environment's, which goes to `info["true_reward"]`.
 
@@ -215,7 +231,8 @@ class LearnedRewardVecEnv(VecEnvWrapper):
         wanted = ((ensemble.obs_dim,), ensemble.action_dim)
         if ours != wanted:
             raise ValueError(f"the environments have (observation shape, action_dim) {ours}, the ensemble {wanted}")
-        self.ensemble, self.gamma, self.neutral_endings = ensemble, gamma, neutral_endings
+        self.reward_function: RewardFunction = ensemble
+        self.gamma, self.neutral_endings = gamma, neutral_endings
 
     def reset(self) -> VecEnvObs:
         obs = self.venv.reset()
@@ -234,10 +251,20 @@ class LearnedRewardVecEnv(VecEnvWrapper):
             next_obs = next_obs.copy()
             for i in np.flatnonzero(dones):
                 next_obs[i] = infos[i]["terminal_observation"]
-        terminated = terminations(dones, infos)
-        rewards = self.ensemble.reward(last_obs, self._last_actions, next_obs, terminated)
-        if terminated.any() and not self.neutral_endings:
-            rewards = rewards + terminated * self.gamma / (1 - self.gamma) * self.ensemble.absorbing_reward()
+        rewards = self.pay(last_obs, self._last_actions, next_obs, terminations(dones, infos))
         for info, true_reward in zip(infos, true_rewards, strict=True):
             info["true_reward"] = float(true_reward)
-        return obs, rewards.astype(np.float32), dones, infos
+        return obs, rewards, dones, infos
+
+    def pay(
+        self,
+        obs: NDArray[np.float32],
+        actions: NDArray[np.float32],
+        next_obs: NDArray[np.float32],
+        terminated: NDArray[np.bool_],
+    ) -> NDArray[np.float32]:
+        """What N transitions are paid, (N,); arguments as in `RewardEnsemble.reward`."""
+        rewards = self.reward_function.reward(obs, actions, next_obs, terminated)
+        if terminated.any() and not self.neutral_endings:
+            rewards = rewards + terminated * self.gamma / (1 - self.gamma) * self.reward_function.absorbing_reward()
+        return rewards.astype(np.float32)

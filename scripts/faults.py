@@ -27,8 +27,9 @@ import numpy as np
 import torch
 import tyro
 
+from prefrl.agent_config import PPOConfig
 from prefrl.checkup import CHECKS, find
-from prefrl.config import PPOConfig, RewardConfig, TrainConfig
+from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import PrefrlError
 from prefrl.files import sha256
 from prefrl.label.clerk import Clerk, Options

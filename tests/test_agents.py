@@ -9,33 +9,37 @@ import toy_envs
 from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
-from stable_baselines3 import PPO
+from safetensors.torch import load
+from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
+from prefrl.agent_config import PPOConfig, SACConfig
 from prefrl.agents import (
+    Agent,
     agent_files,
     derive_seed,
+    forget_values,
     load_agent,
     make_agent,
     normalise,
     seed_span,
 )
-from prefrl.config import PPOConfig
-from prefrl.errors import CheckpointError
+from prefrl.errors import CheckpointError, UsageError
 
 SMALL = PPOConfig(n_envs=2, n_steps=16, batch_size=16, n_epochs=2, hidden=(8,))
+SMALL_SAC = SACConfig(n_envs=2, gradient_steps=1, batch_size=16, buffer_size=500, random_steps=20, hidden=(8,))
 
 
 def fresh(
-    config: PPOConfig = SMALL, env: type[gym.Env] = toy_envs.MoveRight, seed: int = 0
-) -> tuple[PPO, VecNormalize]:
+    config: PPOConfig | SACConfig = SMALL, env: type[gym.Env] = toy_envs.MoveRight, seed: int = 0
+) -> tuple[Agent, VecNormalize]:
     torch.manual_seed(seed)
     normaliser = normalise(DummyVecEnv([lambda: gym.wrappers.TimeLimit(env(), 20)] * 2), config.gamma)
     return make_agent(config, normaliser), normaliser
 
 
-def trained() -> tuple[PPO, VecNormalize]:
-    agent, normaliser = fresh()
+def trained(config: PPOConfig | SACConfig = SMALL) -> tuple[Agent, VecNormalize]:
+    agent, normaliser = fresh(config)
     seed_span(agent, 3, 1)
     agent.learn(96)
     return agent, normaliser
@@ -54,22 +58,30 @@ def test_the_agent_is_what_the_configuration_says() -> None:
     assert isinstance(fresh(env=toy_envs.Counter)[0].action_space, spaces.Discrete)
 
 
-def test_a_trained_agent_comes_back_from_its_files_bit_for_bit() -> None:
-    agent, normaliser = trained()
+@pytest.mark.parametrize("config", [SMALL, SMALL_SAC])
+def test_a_trained_agent_comes_back_from_its_files_bit_for_bit(config: PPOConfig | SACConfig) -> None:
+    agent, normaliser = trained(config)
     files = agent_files(agent, normaliser)
-    other, other_normaliser = fresh(seed=1)
+    other, other_normaliser = fresh(config, seed=1)
     load_agent(other, other_normaliser, files.__getitem__)
     obs = np.random.default_rng(0).normal(size=(50, 1)).astype(np.float32)
     np.testing.assert_array_equal(other_normaliser.normalize_obs(obs), normaliser.normalize_obs(obs))
     np.testing.assert_array_equal(other_normaliser.normalize_reward(obs[:, 0]), normaliser.normalize_reward(obs[:, 0]))
     np.testing.assert_array_equal(other.predict(obs, deterministic=True)[0], agent.predict(obs, deterministic=True)[0])
-    before, after = (a.policy.optimizer.state_dict()["state"] for a in (agent, other))
-    assert before.keys() == after.keys()
-    assert len(before) == len(list(agent.policy.parameters()))
-    for index, state in before.items():
-        for name, value in state.items():
-            assert torch.equal(torch.as_tensor(value), torch.as_tensor(after[index][name])), (index, name)
+    for one, same in zip(optimizers(agent), optimizers(other), strict=True):
+        before, after = one.state_dict()["state"], same.state_dict()["state"]
+        assert before.keys() == after.keys()
+        assert len(before) == sum(len(group["params"]) for group in one.param_groups)
+        for index, state in before.items():
+            for name, value in state.items():
+                assert torch.equal(torch.as_tensor(value), torch.as_tensor(after[index][name])), (index, name)
     assert agent_files(other, other_normaliser) == files
+
+
+def optimizers(agent: Agent) -> list[torch.optim.Optimizer]:
+    if isinstance(agent, SAC):
+        return [agent.actor.optimizer, agent.critic.optimizer, agent.ent_coef_optimizer]
+    return [agent.policy.optimizer]
 
 
 def test_an_agent_that_was_loaded_learns_on_as_the_original() -> None:
@@ -82,12 +94,49 @@ def test_an_agent_that_was_loaded_learns_on_as_the_original() -> None:
     assert agent_files(other, other_normaliser) == agent_files(agent, normaliser)
 
 
-def test_no_file_is_a_pickle() -> None:
-    files = agent_files(*trained())
-    assert files.keys() == {"policy.safetensors", "policy_optimizer.safetensors", "vec_normalize.json"}
-    json.loads(files["vec_normalize.json"])
-    for name in ("policy.safetensors", "policy_optimizer.safetensors"):
-        json.loads(files[name][8 : 8 + int.from_bytes(files[name][:8], "little")])
+@pytest.mark.parametrize(
+    ("config", "weights"),
+    [
+        (SMALL, {"policy", "policy_optimizer"}),
+        (SMALL_SAC, {"policy", "actor_optimizer", "critic_optimizer", "ent_coef_optimizer", "log_ent_coef"}),
+    ],
+)
+def test_no_file_is_a_pickle(config: PPOConfig | SACConfig, weights: set[str]) -> None:
+    files = agent_files(*trained(config))
+    json.loads(files.pop("vec_normalize.json"))
+    assert files.keys() == {f"{name}.safetensors" for name in weights}
+    for data in files.values():
+        json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+
+
+@pytest.mark.parametrize("env", [toy_envs.Counter, toy_envs.RandomEnds])
+def test_sac_acts_by_bounded_numbers_alone(env: type[gym.Env]) -> None:
+    venv = DummyVecEnv([env])
+    if env is toy_envs.RandomEnds:
+        venv.action_space = spaces.Box(-np.inf, np.inf, (2,))
+    with pytest.raises(UsageError, match="--algorithm sac cannot act by") as caught:
+        make_agent(SMALL_SAC, venv)
+    assert "\n" not in str(caught.value)
+
+
+def test_values_of_another_reward_are_forgotten_and_the_policy_is_not() -> None:
+    agent, normaliser = trained(SMALL_SAC)
+    before = agent_files(agent, normaliser)
+    forget_values(agent, normaliser)
+    after = agent_files(agent, normaliser)
+    assert normaliser.ret_rms.mean == 0
+    assert not agent.critic.optimizer.state
+    kept, drawn = load(before["policy.safetensors"]), load(after["policy.safetensors"])
+    for name, value in drawn.items():
+        same = torch.equal(value, kept[name])
+        assert same == name.startswith("actor"), name
+    for name in ("actor_optimizer.safetensors", "ent_coef_optimizer.safetensors", "log_ent_coef.safetensors"):
+        assert after[name] == before[name]
+    assert all(
+        torch.equal(drawn[name], drawn[name.replace("critic.", "critic_target.")])
+        for name in drawn
+        if name.startswith("critic.")
+    )
 
 
 @pytest.mark.parametrize(

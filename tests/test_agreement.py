@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import toy_envs  # noqa: F401
 
+from prefrl.agent_config import PPOConfig
 from prefrl.agreement import _preference_figures, agreement, answer_agreement
-from prefrl.config import PPOConfig, RewardConfig, TrainConfig
+from prefrl.config import RewardConfig, TrainConfig
 from prefrl.fit import is_held_out
 from prefrl.learner import Learner
 from prefrl.metrics import item_weights

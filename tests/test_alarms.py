@@ -8,8 +8,9 @@ import pytest
 import torch
 from small import SMALL
 
+from prefrl.agent_config import PPOConfig
 from prefrl.alarms import Alarm, raised
-from prefrl.config import PPOConfig, RewardConfig, TrainConfig
+from prefrl.config import RewardConfig, TrainConfig
 from prefrl.files import json_values
 from prefrl.learner import Learner
 from prefrl.segments import cut

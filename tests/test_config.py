@@ -3,6 +3,7 @@ import dataclasses
 import inspect
 import json
 import math
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefrl import config
-from prefrl.config import OracleConfig, PPOConfig, RewardConfig, TrainConfig, from_json, to_json
+from prefrl.agent_config import PPOConfig, SACConfig
+from prefrl.config import OracleConfig, RewardConfig, TrainConfig, from_json, to_json
 from prefrl.errors import UsageError
 
 unit = st.floats(0, 1)
@@ -28,6 +29,8 @@ configs = st.builds(
     labels=st.integers(0, 10**6),
     reward=st.sampled_from(["learned", "true"]),
     initial_share=unit,
+    algorithm=st.sampled_from(["ppo", "sac"]),
+    sac=st.builds(SACConfig, tau=unit, gamma=st.floats(0, 0.999), hidden=widths),
     ppo=st.builds(PPOConfig, learning_rate=positive, gamma=st.floats(0, 0.999), hidden=widths),
     reward_model=st.builds(RewardConfig, members=st.integers(1, 9), hidden=widths, held_out=st.floats(0, 0.5)),
     oracle=st.builds(OracleConfig, beta=positive | st.just(math.inf), mistake=unit),
@@ -124,14 +127,18 @@ def test_reading_leaves_the_json_values_as_they_are() -> None:
     assert json.dumps(saved) == before
 
 
-@pytest.mark.parametrize("kind", [PPOConfig, RewardConfig, OracleConfig, TrainConfig])
+@pytest.mark.parametrize("kind", [PPOConfig, SACConfig, RewardConfig, OracleConfig, TrainConfig])
 def test_every_option_explains_itself(kind: type) -> None:
     """`--help` shows the docstring under each field; groups are explained by the docstring of their class."""
-    (body,) = (n.body for n in ast.parse(inspect.getsource(config)).body if getattr(n, "name", "") == kind.__name__)
+    (body,) = (
+        n.body
+        for n in ast.parse(inspect.getsource(sys.modules[kind.__module__])).body
+        if getattr(n, "name", "") == kind.__name__
+    )
     explained = {
         field.target.id
         for field, after in pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
     }
-    assert {f.name for f in dataclasses.fields(kind)} - {"ppo", "reward_model", "oracle"} == explained
+    assert {f.name for f in dataclasses.fields(kind)} - {"ppo", "sac", "reward_model", "oracle"} == explained
     assert kind.__doc__

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import toy_envs
 
-from prefrl.config import PPOConfig, TrainConfig
+from prefrl.agent_config import PPOConfig
+from prefrl.config import TrainConfig
 from prefrl.environments import Guarded, make_env, make_venv
 from prefrl.errors import EnvError
 

@@ -11,8 +11,9 @@ import toy_envs
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 from prefrl import film, teach
+from prefrl.agent_config import PPOConfig
 from prefrl.clips import Renderer
-from prefrl.config import PPOConfig, RewardConfig, TrainConfig
+from prefrl.config import RewardConfig, TrainConfig
 from prefrl.environments import Guarded, make_venv
 from prefrl.errors import EnvError, StoreError, UsageError
 from prefrl.evaluate import evaluate

@@ -7,7 +7,8 @@ import toy_envs  # noqa: F401
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefrl.config import PPOConfig, RewardConfig, TrainConfig
+from prefrl.agent_config import PPOConfig
+from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import UsageError
 from prefrl.forecast import Point, extrapolate, forecast, learning_curve, weighted_quantile
 from prefrl.learner import Learner

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small
 import torch
 import toy_envs
 from gymnasium import spaces
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from prefrl.config import PPOConfig, RewardConfig, TrainConfig
+from prefrl.agent_config import PPOConfig
+from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError
 from prefrl.learner import FORMAT, Learner, how_it_resumes, random_actions
 from prefrl.run_dir import RunDir
@@ -26,6 +28,7 @@ SMALL = TrainConfig(
     ppo=PPOConfig(n_envs=2, n_steps=20, batch_size=20, n_epochs=2, hidden=(8,)),
     reward_model=RewardConfig(members=2, hidden=(8,), max_epochs=2),
 )
+SMALL_SAC = dataclasses.replace(SMALL, algorithm="sac", sac=small.SMALL_SAC.sac)
 
 
 def explored(config: TrainConfig = SMALL, steps: int = 100) -> tuple[Learner, list[Episode]]:
@@ -161,13 +164,33 @@ def test_the_ceiling_is_paid_the_true_reward() -> None:
     assert rewards.tolist() == [0.25, -0.5]
 
 
-def test_a_learner_that_was_saved_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    run = RunDir.create(tmp_path / "run", SMALL)
-    learner, episodes = explored()
+def test_sac_seeks_novelty_first_and_remembers_what_it_is_then_paid_for() -> None:
+    learner = Learner(SMALL_SAC)
+    episodes = learner.explore(100)
+    assert learner.num_timesteps == sum(len(e.actions) for e in episodes) == 100
+    buffer = learner.agent.replay_buffer  # type: ignore[union-attr]
+    novelty = buffer.rewards[:50].copy()
+    assert (novelty >= 0).all()
+    assert novelty.max() > 0
+    learner.learn_reward(0, preferences(episodes), episodes)
+    assert not np.allclose(buffer.rewards[:50], novelty)
+    obs, after = (x[:50].reshape(100, 1).astype(np.float32) for x in (buffer.observations, buffer.next_observations))
+    executed = buffer.actions[:50].reshape(100, 1)  # the space is [-1, 1]
+    expected = learner.ensemble.reward(obs, executed, after, np.zeros(100, bool))
+    np.testing.assert_allclose(buffer.rewards[:50].ravel(), expected, rtol=1e-4, atol=1e-5)
+    practise(learner, 1, 60)
+    assert learner.paid.reward_function is learner.ensemble
+    assert buffer.pos == 80
+
+
+@pytest.mark.parametrize("config", [SMALL, SMALL_SAC])
+def test_a_learner_that_was_saved_goes_on_as_if_it_had_not_been(config: TrainConfig, tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path / "run", config)
+    learner, episodes = explored(config)
     learner.learn_reward(0, preferences(episodes), episodes)
     practise(learner, 1, 80)
     learner.save(run, 1, preferences(episodes)[:5])
-    other = Learner(SMALL)
+    other = Learner(config)
     checkpoint = run.latest_checkpoint()
     assert checkpoint is not None
     assert (checkpoint.state["span"], checkpoint.state["watermark"]) == (1, 5)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from prefrl.config import PPOConfig, TrainConfig
+from prefrl.agent_config import PPOConfig
+from prefrl.config import TrainConfig
 from prefrl.errors import UsageError
 from prefrl.plan import Plan
 

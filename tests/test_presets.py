@@ -2,7 +2,8 @@ import gymnasium as gym
 import prefrl_envs  # noqa: F401  # registers the environments
 import pytest
 
-from prefrl.config import PPOConfig, TrainConfig, from_json, to_json
+from prefrl.agent_config import PPOConfig
+from prefrl.config import TrainConfig, from_json, to_json
 from prefrl.errors import UsageError
 from prefrl.plan import Plan
 from prefrl.presets import preset, tuned

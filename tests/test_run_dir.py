@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prefrl.config import OracleConfig, PPOConfig, TrainConfig
+from prefrl.agent_config import PPOConfig
+from prefrl.config import OracleConfig, TrainConfig
 from prefrl.errors import CheckpointError, LockedError, StorageError, UsageError
 from prefrl.files import sealed, unsealed
 from prefrl.run_dir import RunDir, versions

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import small
 
-from prefrl.config import OracleConfig, PPOConfig, RewardConfig, TrainConfig
+from prefrl.agent_config import PPOConfig, SACConfig
+from prefrl.config import OracleConfig, RewardConfig, TrainConfig
 from prefrl.errors import EnvError, LockedError, StoreError, UsageError
 from prefrl.evaluate import evaluate
 from prefrl.plan import Plan
@@ -20,6 +21,7 @@ from prefrl.store import Store
 from prefrl.train import resume, train
 
 SMALL = dataclasses.replace(small.SMALL, reward_model=RewardConfig(members=2, hidden=(8,), max_epochs=3))
+SAC = dataclasses.replace(SMALL, algorithm="sac", sac=small.SMALL_SAC.sac)
 LEARNS = dataclasses.replace(
     SMALL,
     seed=3,
@@ -54,6 +56,17 @@ def test_learning_from_preferences_works(tmp_path: Path) -> None:
     early, late = run.metrics()[0], run.metrics()[-1]
     assert late["true_return"] > early["true_return"] + 5
     assert late["reward/held_out_accuracy"] > 0.6
+
+
+def test_learning_from_preferences_works_with_sac_too(tmp_path: Path) -> None:
+    """And learns more from a step: these are a fifth of the steps."""
+    sac = SACConfig(
+        n_envs=4, gradient_steps=4, batch_size=64, random_steps=100, learning_rate=3e-3, gamma=0.9, hidden=(32,)
+    )
+    config = dataclasses.replace(LEARNS, algorithm="sac", sac=sac, steps=1000, explore_steps=200, labels=60)
+    run = train(config, tmp_path / "run")
+    assert evaluate(run.path, episodes=20).true_return.mean > 15
+    assert "replay.safetensors" in hashes(run)
 
 
 def test_the_matched_ceiling_learns_too(tmp_path: Path) -> None:
@@ -155,9 +168,9 @@ KILL = """
 import importlib, os, signal, sys
 from pathlib import Path
 from prefrl.train import resume, train
-from test_train import SMALL
+import test_train
 
-run_dir, module, owner, name, count = sys.argv[1:]
+config, run_dir, module, owner, name, count = sys.argv[1:]
 owner, count = getattr(importlib.import_module(module), owner), int(count)
 original = getattr(owner, name)
 
@@ -169,14 +182,14 @@ def call(*args, **kwargs):
     return original(*args, **kwargs)
 
 setattr(owner, name, call)
-resume(run_dir) if Path(run_dir).exists() else train(SMALL, run_dir)
+resume(run_dir) if Path(run_dir).exists() else train(getattr(test_train, config), run_dir)
 """
 
 
-def killed(run_dir: Path, module: str, owner: str, name: str, count: int) -> None:
-    """Train, or resume, in a process that gets SIGKILL in place of the `count`-th call of a method."""
+def killed(config: str, run_dir: Path, module: str, owner: str, name: str, count: int) -> None:
+    """Train by `config` of this file, or resume, in a process that SIGKILL ends at the `count`-th call of a method."""
     here = Path(__file__).parent
-    command = [sys.executable, "-c", KILL, str(run_dir), module, owner, name, str(count)]
+    command = [sys.executable, "-c", KILL, config, str(run_dir), module, owner, name, str(count)]
     paths = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
     done = subprocess.run(command, cwd=here, env=paths, capture_output=True, text=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -184,15 +197,16 @@ def killed(run_dir: Path, module: str, owner: str, name: str, count: int) -> Non
 
 @pytest.mark.slow
 @pytest.mark.fault
-def test_a_run_that_was_killed_again_and_again_ends_with_the_same_weights(small: RunDir, tmp_path: Path) -> None:
+@pytest.mark.parametrize("config", ["SMALL", "SAC"])
+def test_a_run_that_was_killed_again_and_again_ends_with_the_same_weights(config: str, tmp_path: Path) -> None:
     path = tmp_path / "run"
-    killed(path, "prefrl.store", "Store", "add_answers", 2)  # the first span's queries asked, and not answered
-    killed(path, "prefrl.run_dir", "RunDir", "write_checkpoint", 2)  # answered and learned from, and not saved
-    killed(path, "toy_envs", "MoveRight", "step", 130)  # in the middle of a span
-    run = resume(path)
-    assert hashes(run) == hashes(small)
-    assert choices(run) == choices(small)
-    assert [m["num_timesteps"] for m in run.metrics()] == [m["num_timesteps"] for m in small.metrics()]
+    killed(config, path, "prefrl.store", "Store", "add_answers", 2)  # the first span's queries asked, and not answered
+    killed(config, path, "prefrl.run_dir", "RunDir", "write_checkpoint", 2)  # learned from answers, and not saved
+    killed(config, path, "toy_envs", "MoveRight", "step", 130)  # in the middle of a span
+    run, uninterrupted = resume(path), train(globals()[config], tmp_path / "uninterrupted")
+    assert hashes(run) == hashes(uninterrupted)
+    assert choices(run) == choices(uninterrupted)
+    assert [m["num_timesteps"] for m in run.metrics()] == [m["num_timesteps"] for m in uninterrupted.metrics()]
 
 
 def test_resuming_a_run_that_is_done_changes_nothing(small: RunDir) -> None:

@@ -259,11 +259,11 @@ def by_transition(model: RewardEnsemble, episode: Episode) -> np.ndarray:
 def test_a_termination_is_paid_the_worth_of_staying_dead_and_a_time_limit_is_not() -> None:
     venv, recorder = learned(num_envs=3)
     rewards = paid(venv, random_actions(60, 3), seed=5)
-    assert abs(venv.ensemble.absorbing_reward()) > 0.5
+    assert abs(venv.reward_function.absorbing_reward()) > 0.5
     episodes = recorder.drain()
     assert {(e.terminated, e.truncated) for e in episodes} == {(True, False), (False, True), (False, False)}
     for env in range(3):
-        expected = np.concatenate([by_transition(venv.ensemble, e) for e in episodes if e.env_index == env])
+        expected = np.concatenate([by_transition(venv.reward_function, e) for e in episodes if e.env_index == env])
         np.testing.assert_allclose(rewards[:, env], expected, rtol=1e-4, atol=1e-4)
 
 
@@ -272,10 +272,10 @@ def test_with_neutral_endings_a_termination_is_paid_for_its_last_step_alone() ->
     venv = LearnedRewardVecEnv(recorder, ensemble(), GAMMA, neutral_endings=True)
     rewards = paid(venv, random_actions(60, 1), seed=5)[:, 0]
     episodes = recorder.drain()
-    expected = np.concatenate([by_transition(venv.ensemble, e) for e in episodes])
+    expected = np.concatenate([by_transition(venv.reward_function, e) for e in episodes])
     last = [k for k, e in zip(np.cumsum([len(e.actions) for e in episodes]) - 1, episodes, strict=True) if e.terminated]
     assert last
-    expected[last] -= GAMMA / (1 - GAMMA) * venv.ensemble.absorbing_reward()
+    expected[last] -= GAMMA / (1 - GAMMA) * venv.reward_function.absorbing_reward()
     np.testing.assert_allclose(rewards, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -289,7 +289,7 @@ def test_the_return_of_an_episode_that_ends_is_that_of_staying_dead_for_ever(see
     venv, recorder = learned()
     rewards = paid(venv, random_actions(20, 1), seed)[:, 0]
     first = recorder.drain()[0]
-    for_ever, model = cut([first], length=300 if first.terminated else len(first.actions)), venv.ensemble
+    for_ever, model = cut([first], length=300 if first.terminated else len(first.actions)), venv.reward_function
     raw = model.segment_rewards(*(torch.from_numpy(x) for x in stack(for_ever))).mean(0)[0].detach().numpy()
     scaled = (raw - model.output_mean.item()) / model.output_std.item()  # 0.9^300 is 2e-14
     assert discounted(rewards[: len(first.actions)]) == pytest.approx(discounted(scaled), rel=1e-3, abs=1e-3)
@@ -326,7 +326,7 @@ def test_sb3_adds_the_value_of_what_follows_a_time_limit_to_the_learned_reward()
     for env in range(2):
         expected = []
         for e in (e for e in episodes if e.env_index == env):
-            rewards = by_transition(venv.ensemble, e)
+            rewards = by_transition(venv.reward_function, e)
             if e.truncated:
                 with torch.no_grad():
                     value = agent.policy.predict_values(torch.from_numpy(e.obs[-1:])).item()
@@ -379,7 +379,7 @@ def test_a_new_fit_counts_at_once() -> None:
     one_step = np.zeros((1, 1, 2), np.float32)
     seed = next(s for s in range(100) if by_hand(random_ends, s, one_step[:, 0])[0]["over"] == "terminated")
     before = paid(venv, one_step, seed)
-    venv.ensemble.output_mean.sub_(venv.ensemble.output_std)  # one more reward a step
+    venv.reward_function.output_mean.sub_(venv.reward_function.output_std)  # one more reward a step
     assert paid(venv, one_step, seed) == pytest.approx(before + 1 / (1 - GAMMA), rel=1e-4)
 
 

@@ -1,0 +1,70 @@
+"""The replay buffer of an off-policy algorithm: paid anew when the reward has changed, saved without pickle.
+
+Axes: L steps of N environments.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+from stable_baselines3 import SAC
+from stable_baselines3.common.buffers import ReplayBuffer
+
+from prefrl.errors import CheckpointError
+from prefrl.vec_env import LearnedRewardVecEnv, action_array
+
+ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+CHUNK = 4096
+"""Steps paid at once, which bounds memory."""
+
+
+def relabel(agent: SAC, paid: LearnedRewardVecEnv) -> None:
+    """Pay every remembered step as it would be paid now (Lee et al. 2021, PEBBLE).
+
+    The absorbing state needs no steps of its own: a termination is paid what staying there is worth.
+    """
+    buffer = _buffer(agent)
+    for start in range(0, _filled(buffer), CHUNK):
+        rows = slice(start, min(start + CHUNK, _filled(buffer)))
+        obs, next_obs = (_flat(x[rows]).astype(np.float32) for x in (buffer.observations, buffer.next_observations))
+        actions = agent.policy.unscale_action(_flat(buffer.actions[rows]))
+        terminated = (buffer.dones[rows] > 0) & ~(buffer.timeouts[rows] > 0)  # (L, N)
+        executed = action_array(agent.action_space, actions)
+        buffer.rewards[rows] = paid.pay(obs, executed, next_obs, terminated.ravel()).reshape(terminated.shape)
+
+
+def _filled(buffer: ReplayBuffer) -> int:
+    return buffer.buffer_size if buffer.full else buffer.pos
+
+
+def _flat(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    return values.reshape(-1, values.shape[-1])  # (L N, ...)
+
+
+def to_bytes(agent: SAC) -> bytes:
+    """What `agent` remembers, as a safetensors file."""
+    buffer = _buffer(agent)
+    arrays = {name: np.ascontiguousarray(getattr(buffer, name)[: _filled(buffer)]) for name in ARRAYS}
+    return save({**arrays, "pos": np.array([buffer.pos])})
+
+
+def from_bytes(agent: SAC, data: bytes) -> None:
+    """Let `agent` remember what `to_bytes` wrote.
+
+    Raises:
+        CheckpointError: it is of another environment, or of a larger buffer.
+    """
+    buffer = _buffer(agent)
+    try:
+        arrays = load(data)
+        steps = len(arrays["rewards"])
+        for name in ARRAYS:
+            getattr(buffer, name)[:steps] = arrays[name]
+        buffer.pos, buffer.full = int(arrays["pos"][0]), steps == buffer.buffer_size
+    except (SafetensorError, ValueError, LookupError) as error:
+        raise CheckpointError(f"the saved replay buffer does not fit this run: {error}") from error
+
+
+def _buffer(agent: SAC) -> ReplayBuffer:
+    assert agent.replay_buffer is not None
+    return agent.replay_buffer
