@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 from benchmark_clips import Clips, clips
 from benchmark_curves import Curves, curves
+from benchmark_imitation import Imitation, imitation
 from benchmark_learning import Learning, learning
 from benchmark_speed import Speed, speed
 from benchmark_table import Table, table
@@ -21,6 +22,7 @@ Part = (
     | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Curves, tyro.conf.subcommand("curves")]
     | Annotated[Speed, tyro.conf.subcommand("speed")]
+    | Annotated[Imitation, tyro.conf.subcommand("imitation")]
     | Annotated[Clips, tyro.conf.subcommand("clips")]
 )
 
@@ -36,6 +38,8 @@ def main(part: Part) -> None:
             curves(part)
         case Speed():
             speed(part)
+        case Imitation():
+            imitation(part)
         case Clips():
             clips(part)
 
