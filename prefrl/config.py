@@ -149,6 +149,10 @@ class TrainConfig:
     candidates: int = 10
     """Candidate pairs looked at for every query asked."""
 
+    vec: Literal["dummy", "envpool"] = "dummy"
+    """How environments are stepped: dummy steps Gymnasium's one by one; envpool its C++ copies of MuJoCo, classic
+    control and Box2D on all cores, from whose steps no clips can be drawn; needs: pip install 'prefrl[envpool]'"""
+
     algorithm: Literal["ppo", "sac"] = "ppo"
     """What trains the agent: ppo takes cheap steps fast; sac learns more from each, and takes longer over it."""
 
@@ -200,6 +204,9 @@ def check(config: Any, prefix: str = "--") -> None:
         raise UsageError(f"{prefix}batch-size is below 2, or n-envs * n-steps is; PPO compares a batch's transitions")
     if isinstance(config, TrainConfig) and config.label and config.teacher != "human":
         raise UsageError("--label opens a window for a person's answers; add --teacher human")
+    drawn = isinstance(config, TrainConfig) and (config.teacher == "human" or config.record_frames)
+    if drawn and config.vec == "envpool":
+        raise UsageError("--vec envpool tells no simulator states, so that no clips can be drawn; leave it out")
     if isinstance(config, PPOConfig | SACConfig) and config.gamma == 1:
         raise UsageError(f"{prefix}gamma is 1, but staying dead for ever has a finite worth only below 1; try 0.99")
 

@@ -14,6 +14,7 @@ from prefrl import watchdog
 from prefrl.config import TrainConfig
 from prefrl.errors import EnvError
 from prefrl.film import RecordFrames
+from prefrl.pool_vec_env import PoolVecEnv
 from prefrl.simstate import RecordSimState, set_up_mujoco, snapshotter
 
 
@@ -47,6 +48,8 @@ def try_env(config: TrainConfig) -> int | None:
     Raises:
         EnvError: it cannot be made, reset or stepped, a space is not supported, or a person could not be shown clips.
     """
+    if config.vec == "envpool":
+        make_venv(config, 1).close()
     env = Guarded(make_env(config.env_id, config.env_kwargs))
     env.action_space.seed(config.seed)
     try:
@@ -155,7 +158,14 @@ def make_venv(config: TrainConfig, n_envs: int | None = None, drawable: bool = T
     """`n_envs` environments (as many as the configuration asks if None), stepped in this process.
 
     Unless `drawable`, nothing is kept that clips could be drawn from, which takes time.
+
+    Raises:
+        EnvError: one cannot be made.
+        UsageError: what steps them is not installed.
     """
+    count = n_envs or config.agent.n_envs
+    if config.vec == "envpool":
+        return PoolVecEnv(make_env(config.env_id, config.env_kwargs), count, config.env_kwargs)
 
     def make() -> gym.Env[Any, Any]:
         if config.record_frames:  # then nobody needs states, or seeds to replay from
@@ -164,5 +174,5 @@ def make_venv(config: TrainConfig, n_envs: int | None = None, drawable: bool = T
         env = Guarded(make_env(config.env_id, config.env_kwargs))
         return RecordSimState(env) if drawable else env
 
-    makers: list[Callable[[], gym.Env[Any, Any]]] = [make] * (n_envs or config.agent.n_envs)
+    makers: list[Callable[[], gym.Env[Any, Any]]] = [make] * count
     return DummyVecEnv(makers)

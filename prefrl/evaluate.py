@@ -148,8 +148,7 @@ def play(
     steps, `LONGEST` if None. Unless `drawable`, no clips can be drawn of them.
     """
     count, rng = len(random_shares), np.random.default_rng(seed)
-    if not drawable:
-        config = replace(config, record_frames=False)
+    config = replace(config, vec="dummy", record_frames=config.record_frames and drawable)
     recorder = RecordingVecEnv(make_venv(config, count, drawable))
     agent, venv = load(config, checkpoint, recorder)
     venv.seed(seed)
