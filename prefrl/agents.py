@@ -19,7 +19,7 @@ from prefrl.agent_config import PPOConfig, SACConfig
 from prefrl.environments import first_line
 from prefrl.errors import CheckpointError, UsageError
 
-SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
+SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER, VALUES = range(7)  # the purposes that seeds are derived for
 REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
 
 
