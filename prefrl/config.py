@@ -22,7 +22,7 @@ class RewardConfig:
     members: int = 3
     """Nets in the ensemble; their disagreement chooses queries, their mean is the reward."""
 
-    hidden: tuple[int, ...] = (128, 128)
+    hidden: tuple[int, ...] = (64, 64)
     """Units in each hidden layer of a member."""
 
     learning_rate: float = 1e-3
@@ -47,7 +47,7 @@ class RewardConfig:
     """Whether staying dead is paid like living on average, so that the last step alone makes an end good or bad: for
     tasks with both crashes and goals. Else the answers decide what staying dead is worth."""
 
-    step_share: float = 0.2
+    step_share: float = 0.5
     """Share of a clip's steps, drawn at random, that one gradient step looks at; less is faster and regularises."""
 
     max_epochs: int = 20

@@ -15,7 +15,6 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(
             c.reward_model,
-            hidden=(64, 64),
             step_share=1.0,
             terminal_scale=50.0,
             bounded=False,
@@ -28,7 +27,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "HalfCheetah-v5": lambda c: replace(
         c, steps=1_000_000, ppo=replace(c.ppo, gamma=0.98, gae_lambda=0.92, log_std_init=-2.0)
     ),
-    "Walker2d-v5": lambda c: replace(c, steps=1_000_000),
+    "Walker2d-v5": lambda c: replace(c, steps=1_000_000, ppo=replace(c.ppo, gamma=0.995)),
     "Ant-v5": lambda c: replace(c, steps=1_000_000, labels=1000, ppo=replace(c.ppo, log_std_init=-1.0)),
     "Reacher-v5": lambda c: replace(c, reward_model=replace(c.reward_model, step_share=1.0)),
     "Swimmer-v5": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.9999)),

@@ -42,7 +42,7 @@ class RewardEnsemble(nn.Module):
         obs_dim: int,
         action_dim: int,
         members: int = 3,
-        hidden: Sequence[int] = (128, 128),
+        hidden: Sequence[int] = (64, 64),
         terminal_scale: float = 1.0,
         bounded: bool = True,
         sees_change: bool = False,
