@@ -74,7 +74,8 @@ class SACConfig:
     """Transitions in one gradient step."""
 
     buffer_size: int = 1_000_000
-    """Transitions remembered; the oldest go first."""
+    """Transitions remembered; the oldest go first. Each takes 16 bytes an observed number and more, in memory and in
+    each of three checkpoints: a million of HalfCheetah 0.3 GB."""
 
     random_steps: int = 1000
     """Steps taken at random before anything is learned."""

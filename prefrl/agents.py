@@ -16,8 +16,9 @@ from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from prefrl.agent_config import PPOConfig, SACConfig
-from prefrl.environments import first_line
-from prefrl.errors import CheckpointError, UsageError
+from prefrl.environments import check_sac, first_line
+from prefrl.errors import CheckpointError
+from prefrl.replay import RawReplayBuffer
 
 SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER, VALUES = range(7)  # the purposes that seeds are derived for
 REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
@@ -41,11 +42,7 @@ def make_agent(config: PPOConfig | SACConfig, venv: VecEnv) -> Agent:
 
 
 def _make_sac(config: SACConfig, venv: VecEnv) -> SAC:
-    if not isinstance(venv.action_space, spaces.Box) or not venv.action_space.is_bounded():
-        raise UsageError(
-            f"--algorithm sac cannot act by {venv.action_space}: it needs bounded continuous actions; "
-            "use --algorithm ppo"
-        )
+    check_sac(venv.action_space)
     return SAC(
         "MlpPolicy",
         venv,
@@ -56,6 +53,7 @@ def _make_sac(config: SACConfig, venv: VecEnv) -> SAC:
         tau=config.tau,
         gamma=config.gamma,
         gradient_steps=config.gradient_steps,
+        replay_buffer_class=RawReplayBuffer,
         policy_kwargs={"net_arch": list(config.hidden)},
         device="cpu",
     )

@@ -137,10 +137,11 @@ class TrainConfig:
     """Stretches that training is divided into; after each, queries are asked and the reward is fitted."""
 
     explore_steps: int = 8000
-    """Steps of random behaviour that the first labels are asked about; a tenth of --steps at most, and part of it."""
+    """Steps of random behaviour (sac: in search of new states) that the first labels are asked about; a tenth of
+    --steps at most, and part of it."""
 
     initial_share: float = 0.25
-    """Share of the labels asked before training starts, on random behaviour."""
+    """Share of the labels asked before training starts, on these steps."""
 
     selector: Selector = "disagreement"
     """How pairs are chosen: uniform is random, disagreement takes what splits the ensemble, entropy what it is
@@ -245,6 +246,8 @@ def from_json(values: dict[str, Any]) -> TrainConfig:
         oracle = dict(values["oracle"])
         oracle["beta"] = math.inf if oracle["beta"] is None else oracle["beta"]
         for name, kind in (("ppo", PPOConfig), ("sac", SACConfig), ("reward_model", RewardConfig)):
+            if name == "sac" and name not in values:  # runs of before there was SAC
+                continue
             values[name] = kind(**{**values[name], "hidden": tuple(values[name]["hidden"])})
         return TrainConfig(**{**values, "oracle": OracleConfig(**oracle)})
     except (KeyError, TypeError) as error:

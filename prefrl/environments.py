@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from prefrl import watchdog
 from prefrl.config import TrainConfig
-from prefrl.errors import EnvError
+from prefrl.errors import EnvError, UsageError
 from prefrl.film import RecordFrames
 from prefrl.pool_vec_env import PoolVecEnv
 from prefrl.simstate import RecordSimState, set_up_mujoco, snapshotter
@@ -47,12 +47,15 @@ def try_env(config: TrainConfig) -> int | None:
 
     Raises:
         EnvError: it cannot be made, reset or stepped, a space is not supported, or a person could not be shown clips.
+        UsageError: the algorithm cannot act in it, or what steps it is not installed.
     """
     if config.vec == "envpool":
         make_venv(config, 1).close()
     env = Guarded(make_env(config.env_id, config.env_kwargs))
     env.action_space.seed(config.seed)
     try:
+        if config.algorithm == "sac":
+            check_sac(env.action_space)
         env.reset(seed=config.seed)
         env.step(env.action_space.sample())
         if config.teacher == "human" and not config.record_frames and snapshotter(env) is None and not repeats(config):
@@ -114,6 +117,12 @@ def _check_spaces(env_id: str, obs: spaces.Space[Any], action: spaces.Space[Any]
         raise EnvError(f"{env_id} acts by {action}; SB3 counts actions from 0: wrap it by TransformAction")
     if isinstance(action, spaces.Box) and not np.issubdtype(action.dtype, np.floating):
         raise EnvError(f"{env_id} acts by {action}; prefrl's continuous actions are floats: wrap it by TransformAction")
+
+
+def check_sac(action: spaces.Space[Any]) -> None:
+    """Raise `UsageError` unless SAC can act by these actions."""
+    if not isinstance(action, spaces.Box) or not action.is_bounded():
+        raise UsageError(f"--algorithm sac acts by bounded numbers, not by {action}; leave it out")
 
 
 class Guarded(gym.Wrapper[Any, Any, Any, Any]):

@@ -45,20 +45,20 @@ def export(source: Path, form: Format, folder: Path, *, salvaged: bool = False) 
     """Write all preferences of `source`, a run folder or a store's file, as files in a new `folder`.
 
     `minari` writes the trajectories of the segments alone, as a Minari data set. With `salvaged`, what is whole of a
-    damaged store is written, which may be nothing.
+    damaged store is written, if there is anything.
 
     Returns:
         The number of rows of each table.
 
     Raises:
         UsageError: unknown format, one whose package is not installed, or `folder` exists.
-        StoreError: the store is damaged, and not to be `salvaged`.
+        StoreError: the store is damaged, and not to be `salvaged`, or nothing in it is whole.
     """
     if form not in get_args(Format):
         raise UsageError(f"--format is {form!r}; choose one of {', '.join(get_args(Format))}")
     if folder.exists():
         raise UsageError(f"{folder} exists already; name another --output")
-    held = salvage.read(sqlite_url(store_file(source))) if salvaged else _held(source)
+    held = _salvaged(source) if salvaged else _held(source)
     with _whole(folder) as unfinished:
         if form == "minari":
             from prefrl import trajectories
@@ -67,6 +67,13 @@ def export(source: Path, form: Format, folder: Path, *, salvaged: bool = False) 
         else:
             _write(unfinished, form, held)
     return {table: len(rows) for table, rows in held.rows.items()}
+
+
+def _salvaged(source: Path) -> Dump:
+    held = salvage.read(sqlite_url(store_file(source)))
+    if not any(held.rows.values()):
+        raise StoreError(f"nothing in {store_file(source)} can be read; restore a copy")
+    return held
 
 
 def _held(source: Path) -> Dump:

@@ -112,6 +112,7 @@ class Learner:
         seed_span(agent, self.config.seed, 0)
         agent.learn(steps)
         self.paid.reward_function = self.ensemble
+        replay.relabel(agent, self.paid)  # the first fit may have too few answers to do it
         forget_values(agent, self.normaliser)
         return self.recorder.drain()
 

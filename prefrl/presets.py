@@ -8,7 +8,7 @@ from prefrl.config import TrainConfig
 
 _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "CartPole-v1": lambda c: replace(c, steps=100_000, labels=200, ppo=replace(c.ppo, n_steps=64)),
-    "Pendulum-v1": lambda c: replace(c, steps=200_000, labels=200, ppo=replace(c.ppo, n_steps=64, gamma=0.95)),
+    "Pendulum-v1": lambda c: _foresight(replace(c, steps=200_000, labels=200, ppo=replace(c.ppo, n_steps=64)), 0.95),
     "LunarLander-v3": lambda c: replace(
         c,
         selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
@@ -23,14 +23,14 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         ),
     ),
     # Less entropy leads to standing, then falling; less foresight to jumps that end in a fall.
-    "Hopper-v5": lambda c: replace(c, ppo=replace(c.ppo, ent_coef=0.003, gamma=0.995)),
-    "HalfCheetah-v5": lambda c: replace(
-        c, steps=1_000_000, ppo=replace(c.ppo, gamma=0.98, gae_lambda=0.92, log_std_init=-2.0)
+    "Hopper-v5": lambda c: _foresight(replace(c, ppo=replace(c.ppo, ent_coef=0.003)), 0.995),
+    "HalfCheetah-v5": lambda c: _foresight(
+        replace(c, steps=1_000_000, ppo=replace(c.ppo, gae_lambda=0.92, log_std_init=-2.0)), 0.98
     ),
-    "Walker2d-v5": lambda c: replace(c, steps=1_000_000, ppo=replace(c.ppo, gamma=0.995)),
+    "Walker2d-v5": lambda c: _foresight(replace(c, steps=1_000_000), 0.995),
     "Ant-v5": lambda c: replace(c, steps=1_000_000, labels=1000, ppo=replace(c.ppo, log_std_init=-1.0)),
     "Reacher-v5": lambda c: replace(c, reward_model=replace(c.reward_model, step_share=1.0)),
-    "Swimmer-v5": lambda c: replace(c, ppo=replace(c.ppo, gamma=0.9999)),
+    "Swimmer-v5": lambda c: _foresight(c, 0.9999),
     # A clip of 100 steps lasts 0.8 s, long enough for a whole flip.
     "prefrl/HopperBackflip-v0": lambda c: replace(
         c, steps=2_000_000, labels=900, segment_length=100, ppo=replace(c.ppo, ent_coef=0.003)
@@ -39,6 +39,11 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "prefrl/ReacherCircle-v0": lambda c: replace(c, steps=400_000, labels=400),
     "prefrl/Drive-v0": lambda c: replace(c, steps=400_000, labels=400),
 }
+
+
+def _foresight(config: TrainConfig, gamma: float) -> TrainConfig:
+    """How far to look ahead is a matter of the task, whatever the algorithm."""
+    return replace(config, ppo=replace(config.ppo, gamma=gamma), sac=replace(config.sac, gamma=gamma))
 
 
 def preset(env_id: str, **overrides: Any) -> TrainConfig:

@@ -3,6 +3,8 @@
 Axes: L steps of N environments.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -18,6 +20,27 @@ CHUNK = 4096
 """Steps paid at once, which bounds memory."""
 
 
+class RawReplayBuffer(ReplayBuffer):
+    """Remembers last observations of episodes as they were.
+
+    SB3 takes them back from what VecNormalize made of them, which clips them: what ends an episode is often far out.
+    """
+
+    def add(
+        self,
+        obs: NDArray[Any],
+        next_obs: NDArray[Any],
+        action: NDArray[Any],
+        reward: NDArray[Any],
+        done: NDArray[Any],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        for i, info in enumerate(infos):
+            if "raw_terminal_observation" in info:
+                next_obs[i] = info["raw_terminal_observation"]
+        super().add(obs, next_obs, action, reward, done, infos)
+
+
 def relabel(agent: SAC, paid: LearnedRewardVecEnv) -> None:
     """Pay every remembered step as it would be paid now (Lee et al. 2021, PEBBLE).
 
@@ -27,7 +50,7 @@ def relabel(agent: SAC, paid: LearnedRewardVecEnv) -> None:
     for start in range(0, _filled(buffer), CHUNK):
         rows = slice(start, min(start + CHUNK, _filled(buffer)))
         obs, next_obs = (_flat(x[rows]).astype(np.float32) for x in (buffer.observations, buffer.next_observations))
-        actions = agent.policy.unscale_action(_flat(buffer.actions[rows]))
+        actions = agent.policy.unscale_action(_flat(buffer.actions[rows]).reshape(-1, *agent.action_space.shape))  # type: ignore[misc]
         terminated = (buffer.dones[rows] > 0) & ~(buffer.timeouts[rows] > 0)  # (L, N)
         executed = action_array(agent.action_space, actions)
         buffer.rewards[rows] = paid.pay(obs, executed, next_obs, terminated.ravel()).reshape(terminated.shape)
@@ -57,10 +80,15 @@ def from_bytes(agent: SAC, data: bytes) -> None:
     buffer = _buffer(agent)
     try:
         arrays = load(data)
-        steps = len(arrays["rewards"])
+        steps, pos = len(arrays["rewards"]), int(arrays["pos"][0])
+        wanted = {name: (steps, *getattr(buffer, name).shape[1:]) for name in ARRAYS}
+        found = {name: arrays[name].shape for name in ARRAYS}
+        full = steps == buffer.buffer_size
+        if found != wanted or steps > buffer.buffer_size or not (0 <= pos < steps if full else pos == steps):
+            raise ValueError(f"position {pos} of {found}, want {wanted}")
         for name in ARRAYS:
             getattr(buffer, name)[:steps] = arrays[name]
-        buffer.pos, buffer.full = int(arrays["pos"][0]), steps == buffer.buffer_size
+        buffer.pos, buffer.full = pos, full
     except (SafetensorError, ValueError, LookupError) as error:
         raise CheckpointError(f"the saved replay buffer does not fit this run: {error}") from error
 

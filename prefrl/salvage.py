@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from sqlalchemy import ColumnElement, Connection, Table, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from prefrl import database, dump, schema
 from prefrl.dump import TABLES, Dump, Row
@@ -21,7 +21,7 @@ def readable(url: str) -> Iterator[Preference]:
     """
     for connection in _connections(url):
         for seq in _numbers(connection, preferences.c.seq):
-            with suppress(DBAPIError, TypeError, ValueError):
+            with suppress(SQLAlchemyError, TypeError, ValueError):
                 row = connection.execute(select(preferences).where(preferences.c.seq == seq)).mappings().one()
                 yield schema.row_preference(row, load_queries(connection, queries.c.id == row["query_id"]))
 
@@ -29,7 +29,8 @@ def readable(url: str) -> Iterator[Preference]:
 def read(url: str) -> Dump:
     """The rows of the store at `url` that can be read, match their checksums and refer to such rows alone.
 
-    An answer that took the place of a lost one stands for itself.
+    An answer that took the place of a lost one takes that of the annotator's answer before, if there is one. Where an
+    undo was lost, with nothing after it, what was undone counts again.
     """
     info: StoreInfo | None = None
     rows: dict[str, list[Row]] = {name: [] for name in TABLES}
@@ -46,7 +47,7 @@ def _connections(url: str) -> Iterator[Connection]:
         return
     engine = database.make_engine(url)
     try:
-        with suppress(DBAPIError), engine.connect() as connection:
+        with suppress(SQLAlchemyError, ValueError), engine.connect() as connection:  # a name may be no text any more
             yield connection
     finally:
         engine.dispose()
@@ -64,7 +65,7 @@ def _numbers(connection: Connection, number: ColumnElement[int]) -> list[int]:
 def _rows(connection: Connection, table: Table) -> Iterator[Row]:
     (number,) = table.primary_key
     for value in _numbers(connection, number):
-        with suppress(DBAPIError, TypeError, ValueError):
+        with suppress(SQLAlchemyError, TypeError, ValueError):
             yield dump.plain(table, connection.execute(select(table).where(number == value)).mappings().one())
 
 
@@ -81,8 +82,13 @@ def _consistent(rows: dict[str, list[Row]]) -> dict[str, list[Row]]:
 
 def _answers(rows: list[Row], asked: set[int]) -> list[Row]:
     kept: dict[int, Row] = {}
+    latest: dict[tuple[str, int], int] = {}  # annotator and query -> number of what nothing took the place of yet
     for row in rows:  # in order of their numbers, so that what is taken back comes first
-        orphan = row["supersedes"] is not None and row["supersedes"] not in kept
-        if row["query_id"] in asked and not (orphan and row["choice"] is None):
-            kept[row["seq"]] = row | {"supersedes": None} if orphan else row
+        by = row["annotator"], row["query_id"]
+        old = row["supersedes"]
+        if old is not None and old not in kept:
+            old = latest.get(by)
+        if row["query_id"] in asked and not (old is None and row["choice"] is None):
+            kept[row["seq"]] = row | {"supersedes": old}
+            latest[by] = row["seq"]
     return list(kept.values())

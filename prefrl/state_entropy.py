@@ -13,8 +13,8 @@ NEAREST = 5
 class StateEntropy:
     """Pays log(1 + distance to the k-th nearest state seen so far), an estimate of the entropy of states seen.
 
-    Liu & Abbeel 2021, "Behavior from the void"; used before the first labels by Lee et al. 2021 (PEBBLE). States are
-    compared in standard deviations of those seen; what is paid is in standard deviations of what was paid.
+    Liu & Abbeel 2021, "Behavior from the void"; used before the first labels by Lee et al. 2021 (PEBBLE). Distances are
+    in standard deviations of the states remembered.
     """
 
     def __init__(self, obs_dim: int, capacity: int, nearest: int = NEAREST) -> None:
@@ -22,7 +22,6 @@ class StateEntropy:
         self.nearest = nearest
         self._states = np.zeros((capacity, obs_dim), np.float32)
         self._seen = 0
-        self._sum = self._squares = self._paid = 0.0
 
     def reward(
         self,
@@ -33,26 +32,22 @@ class StateEntropy:
     ) -> NDArray[np.float32]:
         """(N,) what going to `next_obs` (N, obs_dim) is paid; these are remembered. The rest does not matter."""
         known = self._states[: min(self._seen, len(self._states))]  # (M, obs_dim)
-        novelty = np.log1p(self._distances(next_obs, known))
+        novelty: NDArray[np.float32] = np.log1p(self._distances(next_obs, known)).astype(np.float32)
         for state in next_obs:
             self._states[self._seen % len(self._states)] = state
             self._seen += 1
-        self._sum, self._squares = self._sum + novelty.sum(), self._squares + (novelty**2).sum()
-        self._paid += len(novelty)
-        spread = np.sqrt(max(self._squares / self._paid - (self._sum / self._paid) ** 2, 0.0))
-        scaled: NDArray[np.float32] = (novelty / (spread or 1.0)).astype(np.float32)
-        return scaled
+        return novelty
 
     def absorbing_reward(self) -> float:
         """Nothing new is seen by staying dead."""
         return 0.0
 
-    def _distances(self, states: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _distances(self, states: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.floating]:
         """(N,) from each of `states` to its k-th nearest of `known`; 0 while there are fewer."""
         if len(known) < self.nearest:
             return np.zeros(len(states))
         spread = known.std(axis=0)
         scale = np.where(spread > 1e-6, spread, 1.0)
-        gaps = ((states[:, None] - known[None]) / scale).astype(np.float64)  # (N, M, obs_dim)
-        squares = np.einsum("nmd,nmd->nm", gaps, gaps)
-        return np.sqrt(np.partition(squares, self.nearest - 1, axis=1)[:, self.nearest - 1])
+        ours, theirs = states / scale, known / scale
+        squares = (ours**2).sum(1)[:, None] - 2 * ours @ theirs.T + (theirs**2).sum(1)  # (N, M)
+        return np.sqrt(np.maximum(np.partition(squares, self.nearest - 1, axis=1)[:, self.nearest - 1], 0))

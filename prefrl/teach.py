@@ -84,5 +84,7 @@ def filmed(segments: list[Segment]) -> list[Segment]:
     """
     kept = [segment for segment in segments if segment.film is not None]
     if segments and not kept:
-        raise UsageError("memory holds the pictures of no whole clip; lower --ppo.n-envs or --segment-length")
+        raise UsageError(
+            "memory holds the pictures of no whole clip; lower --ppo.n-envs (or --sac.n-envs) or --segment-length"
+        )
     return kept

@@ -34,8 +34,10 @@ def write(folder: Path, held: Dump) -> str:
         from minari.data_collector import EpisodeBuffer
     except ImportError as error:
         raise UsageError(f"this format needs minari ({error}); try: pip install 'prefrl[minari]'") from error
-    if held.info is None or not held.rows["segments"]:
+    if not held.rows["segments"]:
         raise UsageError("there are no segments to export yet; let the run train for a moment")
+    if held.info is None:
+        raise UsageError("the store does not tell its environment, which minari wants to know; choose another --format")
     env = _make(held.info)
     name = re.sub(r"[^\w.-]+", "-", held.info.env_id).lower() + "/segments-v0"
     with _root(folder), warnings.catch_warnings():

@@ -111,6 +111,7 @@ class RecordingVecEnv(VecEnvWrapper):
                 End(len(self._actions), bool(terminated[i]), last_obs, sights[i], reported_success(infos[i]))
             )
             infos[i]["terminal_observation"] = _finite(infos[i]["terminal_observation"])
+            infos[i]["raw_terminal_observation"] = infos[i]["terminal_observation"]  # VecNormalize clips the other
             reset_info = self._reset_infos()[i]
             sights[i] = self._sight(reset_info)
             self._episode_seeds[i].append(reset_info.get("reset_seed"))

@@ -67,6 +67,7 @@ learner = pc.PreferenceComparisons(
     initial_comparison_frac=0.25,
     allow_variable_horizon=True,
     query_schedule="hyperbolic",
+    initial_epoch_multiplier=4,
 )
 start = time.monotonic()
 learner.train(total_timesteps=steps, total_comparisons=labels)
@@ -74,7 +75,8 @@ seconds = time.monotonic() - start
 mean, _ = evaluate_policy(agent, make_vec_env(env_id, rng=rng, n_envs=1), n_eval_episodes=20, deterministic=True)
 print("RESULT", seconds, float(mean))
 """
-"""Settings of its documentation; segments, labels and schedule are ours, and its oracle errs as little as ours."""
+"""The quick start of its documentation, with the labels, segments, schedule and perfect oracle that prefrl has, and the
+settings of PPO that Stable-Baselines3 has by default: the quick start's are for a pendulum."""
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,17 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
-    """Add a line to a CSV file, and the heading if it is the first."""
+    """Add a line to a CSV file, and the heading if it is the first.
+
+    Raises:
+        SystemExit: the file has other columns.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with APPENDING, path.open("a", newline="") as file:
-        new = file.tell() == 0
+        before = rows(path)
+        if before and list(before[0]) != list(record):
+            raise SystemExit(f"{path} has other columns: {', '.join(before[0])}; move it away")
         writer = csv.DictWriter(file, list(record))
-        if new:
+        if not before:
             writer.writeheader()
         writer.writerow(record)

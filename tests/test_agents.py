@@ -114,7 +114,7 @@ def test_sac_acts_by_bounded_numbers_alone(env: type[gym.Env]) -> None:
     venv = DummyVecEnv([env])
     if env is toy_envs.RandomEnds:
         venv.action_space = spaces.Box(-np.inf, np.inf, (2,))
-    with pytest.raises(UsageError, match="--algorithm sac cannot act by") as caught:
+    with pytest.raises(UsageError, match="--algorithm sac acts by bounded numbers") as caught:
         make_agent(SMALL_SAC, venv)
     assert "\n" not in str(caught.value)
 

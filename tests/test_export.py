@@ -144,4 +144,6 @@ def test_what_is_whole_of_a_damaged_store_is_exported_if_asked(filled: Path, tmp
     assert saved["segments"] == len(np.load(tmp_path / "x" / "segments.npz")["id"]) > 0
     assert import_(tmp_path / "x", tmp_path / "copy.sqlite") == saved
     filled.write_bytes(b"")
-    assert not any(export(filled, "jsonl", tmp_path / "y", salvaged=True).values())
+    with pytest.raises(StoreError, match=r"nothing in .* can be read"):
+        export(filled, "jsonl", tmp_path / "y", salvaged=True)
+    assert not (tmp_path / "y").exists()

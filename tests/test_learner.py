@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from prefrl import replay
 from prefrl.agent_config import PPOConfig
 from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError
 from prefrl.learner import FORMAT, Learner, how_it_resumes, random_actions
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
+from prefrl.state_entropy import StateEntropy
 from prefrl.types import Choice, Preference, Query, fingerprint
 
 SMALL = TrainConfig(
@@ -144,6 +146,31 @@ def test_the_reward_is_rescaled_on_recent_behaviour_and_is_what_the_agent_is_pai
     assert b.true_return == 1.0
 
 
+def test_values_follow_the_reward_from_the_first_span_on() -> None:
+    learner, episodes = explored()
+    names = [name for name in learner.agent.policy.state_dict() if "value_net" in name]
+
+    def values() -> list[torch.Tensor]:
+        return [learner.agent.policy.state_dict()[name].clone() for name in names]
+
+    before = values()
+    learner.learn_reward(0, preferences(episodes), episodes)
+    assert all(torch.equal(a, b) for a, b in zip(before, values(), strict=True))  # nothing was learned by them yet
+    episodes = practise(learner, 1, 80)
+    before = values()
+    learner.learn_reward(1, preferences(episodes), episodes)
+    assert not any(torch.equal(a, b) for a, b in zip(before, values(), strict=True))
+
+
+def test_sac_is_paid_by_the_net_even_before_it_was_fitted() -> None:
+    learner = Learner(SMALL_SAC)
+    episodes = learner.explore(100)
+    assert learner.learn_reward(0, [], episodes) is None
+    paid = learner.agent.replay_buffer.rewards[:50].copy()  # type: ignore[union-attr]
+    replay.relabel(learner.agent, learner.paid)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(learner.agent.replay_buffer.rewards[:50], paid)  # type: ignore[union-attr]
+
+
 def test_dying_is_paid_by_the_newest_fit() -> None:
     learner = Learner(SMALL, DummyVecEnv([toy_envs.OneStep] * 2))
     episodes = learner.explore(100)
@@ -164,16 +191,17 @@ def test_the_ceiling_is_paid_the_true_reward() -> None:
     assert rewards.tolist() == [0.25, -0.5]
 
 
-def test_sac_seeks_novelty_first_and_remembers_what_it_is_then_paid_for() -> None:
+def test_sac_seeks_novelty_first_and_remembers_what_it_is_then_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    novelty: list[np.ndarray] = []
+    seek = StateEntropy.reward
+    monkeypatch.setattr(StateEntropy, "reward", lambda *args: novelty.append(seek(*args)) or novelty[-1])
     learner = Learner(SMALL_SAC)
     episodes = learner.explore(100)
     assert learner.num_timesteps == sum(len(e.actions) for e in episodes) == 100
     buffer = learner.agent.replay_buffer  # type: ignore[union-attr]
-    novelty = buffer.rewards[:50].copy()
-    assert (novelty >= 0).all()
-    assert novelty.max() > 0
+    assert len(novelty) == 50
+    assert np.concatenate(novelty).max() > 0
     learner.learn_reward(0, preferences(episodes), episodes)
-    assert not np.allclose(buffer.rewards[:50], novelty)
     obs, after = (x[:50].reshape(100, 1).astype(np.float32) for x in (buffer.observations, buffer.next_observations))
     executed = buffer.actions[:50].reshape(100, 1)  # the space is [-1, 1]
     expected = learner.ensemble.reward(obs, executed, after, np.zeros(100, bool))

@@ -1,6 +1,7 @@
 """EnvPool against Gymnasium. It is no part of what the tests install: pip install 'prefrl[envpool]'"""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import gymnasium as gym
@@ -106,7 +107,11 @@ def test_a_run_learns_resumes_exactly_and_is_evaluated_in_gymnasiums_environment
     assert last[0] is not None
     assert last[1] is not None
     assert last[0].hashes == last[1].hashes
+    shutil.rmtree(last[0].path)
     resume(one.path)
+    again = one.latest_checkpoint()
+    assert again is not None
+    assert again.hashes == last[1].hashes
     with Store(one.store_url) as store:
         assert store.num_preferences() == 20
     assert evaluate(one.path, episodes=3).true_return.mean > 5

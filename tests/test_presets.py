@@ -24,6 +24,11 @@ def test_every_preset_is_a_run_that_can_be_planned_and_saved(env_id: str) -> Non
     assert config.ppo.n_envs * config.ppo.n_steps % config.ppo.batch_size == 0  # SB3 warns of a smaller last batch
 
 
+def test_foresight_is_the_tasks_and_not_the_algorithms() -> None:
+    assert all(preset(env_id).ppo.gamma == preset(env_id).sac.gamma for env_id in tuned())
+    assert preset("Swimmer-v5").sac.gamma == 0.9999
+
+
 def test_an_environment_that_nobody_tuned_gets_the_default() -> None:
     assert preset("Nobody/Knows-v0") == TrainConfig("Nobody/Knows-v0")
 

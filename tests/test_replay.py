@@ -4,6 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import toy_envs
+from safetensors.numpy import load, save
 from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import DummyVecEnv
 
@@ -12,16 +13,26 @@ from prefrl.agent_config import SACConfig
 from prefrl.agents import make_agent, normalise, seed_span
 from prefrl.errors import CheckpointError
 from prefrl.reward_model import RewardEnsemble
-from prefrl.vec_env import LearnedRewardVecEnv
+from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv
 
 GAMMA = 0.9
 CONFIG = SACConfig(n_envs=3, batch_size=8, buffer_size=3 * 200, random_steps=60, gamma=GAMMA, hidden=(8,))
 
 
+class Far(toy_envs.RandomEnds):
+    """Its episodes end far from where they were, as in a crash; its actions have two axes."""
+
+    action_space = gym.spaces.Box(-0.5, 2.0, (2, 2), np.float32)
+
+    def step(self, action: np.ndarray):
+        obs, reward, terminated, truncated, info = super().step(action)
+        return obs + 1000 * terminated, reward, terminated, truncated, info
+
+
 def acted(steps: int = 360, config: SACConfig = CONFIG) -> tuple[SAC, LearnedRewardVecEnv]:
-    venv = DummyVecEnv([lambda: gym.wrappers.TimeLimit(toy_envs.RandomEnds(), 7)] * config.n_envs)
-    obs_dim, action_dim = venv.observation_space.shape[0], venv.action_space.shape[0]  # type: ignore[index]
-    ensemble = RewardEnsemble(obs_dim, action_dim, members=2, hidden=(8,))
+    venv = RecordingVecEnv(DummyVecEnv([lambda: gym.wrappers.TimeLimit(Far(), 7)] * config.n_envs))
+    ensemble = RewardEnsemble(3, 4, members=2, hidden=(8,))
+    ensemble.input_std.fill_(300.0)  # so that far is not too far to matter
     ensemble.output_mean.fill_(-0.5)
     paid = LearnedRewardVecEnv(venv, ensemble, GAMMA)
     agent = make_agent(config, normalise(paid, GAMMA))
@@ -42,6 +53,8 @@ def test_paying_again_by_the_same_reward_changes_nothing() -> None:
     assert (before[:120] != 0).all()
     replay.relabel(agent, paid)
     np.testing.assert_allclose(rewards(agent), before, rtol=1e-4, atol=1e-5)
+    last = agent.replay_buffer.next_observations[:120][agent.replay_buffer.timeouts[:120] == 0]  # type: ignore[union-attr]
+    assert last.max() > 990
 
 
 def test_every_step_is_paid_by_the_new_reward_and_terminations_what_staying_dead_is_worth() -> None:
@@ -70,6 +83,20 @@ def test_a_buffer_comes_back_from_its_file(steps: int) -> None:
     for name in replay.ARRAYS:
         np.testing.assert_array_equal(getattr(same, name), getattr(one, name))
     assert replay.to_bytes(other) == replay.to_bytes(agent)
+
+
+def changed(agent: SAC, name: str, value: np.ndarray) -> bytes:
+    return save({**load(replay.to_bytes(agent)), name: value})
+
+
+@pytest.mark.parametrize("name", ["pos", "rewards", "observations"])
+def test_a_buffer_of_other_shapes_is_refused_before_anything_is_taken(name: str) -> None:
+    agent, _ = acted(360)
+    before = replay.to_bytes(agent)
+    wrong = {"pos": np.array([10**6]), "rewards": np.ones((120, 1), np.float32), "observations": np.ones((120, 3, 9))}
+    with pytest.raises(CheckpointError, match="replay buffer does not fit"):
+        replay.from_bytes(agent, changed(agent, name, wrong[name]))
+    assert replay.to_bytes(agent) == before
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x80\x04N.", None])

@@ -39,6 +39,12 @@ def test_runs_that_differ_in_their_seed_alone_are_one_arm() -> None:
     }
 
 
+def test_algorithms_are_arms_of_their_own_and_the_other_ones_settings_do_not_matter() -> None:
+    runs = [made_up(reward="true", algorithm=algorithm) for algorithm in ("ppo", "sac", "sac")]
+    runs += [made_up(reward="true", algorithm="sac", ppo=dataclasses.replace(SMALL.ppo, n_epochs=1))]
+    assert sorted(len(arm.runs) for arm in arms(runs)) == [1, 3]
+
+
 def test_a_curve_is_the_interquartile_mean_over_shared_steps() -> None:
     runs = [made_up(records(*(level, level))) for level in (0.0, 1.0, 2.0, 3.0, 100.0)]
     found = curve(runs, np.random.default_rng(0))

@@ -58,6 +58,38 @@ def test_a_dump_of_a_whole_store_is_the_same(path: Path, url: str) -> None:
         assert repr(read(url)) == repr(dump.read(store))
 
 
+@pytest.mark.fault
+def test_whatever_is_damaged_it_can_be_read_around(path: Path, url: str) -> None:
+    """Page heads too, from which an index and its table tell of different rows."""
+    data, rng = path.read_bytes(), np.random.default_rng(0)
+    for page in range(0, len(data), 4096):
+        spoilt = bytearray(data)
+        at = page + int(rng.integers(100 if page == 0 else 0, 120))
+        spoilt[at : at + 6] = rng.bytes(6)
+        path.write_bytes(spoilt)
+        assert len(read(url).rows["preferences"]) <= 30
+        assert len(list(readable(url))) <= 30
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("lost", [1, 2, 3, 4])
+def test_an_answer_never_counts_beside_one_that_it_took_the_place_of(lost: int, path: Path, url: str) -> None:
+    """Left, taken back, then right, taken back too. An undo that is lost brings back what it undid, and no more."""
+    path.unlink()
+    with Store(url) as store:
+        (query,) = store.add_queries([make_query(np.random.default_rng(0), 5)])
+        store.add_answers(
+            [Answer(query, "left"), Answer(query, None, supersedes=1), Answer(query, "right", supersedes=2)]
+        )
+        store.add_answers([Answer(query, None, supersedes=3)])
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TRIGGER preferences_no_update")
+    spoil(path, "preferences", lost)
+    rows = read(url).rows["preferences"]
+    replaced = {row["supersedes"] for row in rows}
+    assert [row["seq"] for row in rows if row["seq"] not in replaced and row["choice"]] == ([3] if lost == 4 else [])
+
+
 def spoil(path: Path, table: str, number: int) -> None:
     """Give a row a checksum that it does not have."""
     with sqlite3.connect(path) as db:

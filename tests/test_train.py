@@ -234,6 +234,7 @@ def test_a_folder_that_exists_is_refused_and_left_alone(small: RunDir, tmp_path:
         ({"env_kwargs": {"no_such_option": 1}}, EnvError),
         ({"labels": 100_000}, UsageError),
         ({"labels": 1}, UsageError),
+        ({"env_id": "CartPole-v1", "algorithm": "sac"}, UsageError),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is_created(

@@ -52,9 +52,11 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    saved = {key: value for key, value in to_json(run.config).items() if key not in APART}
+    unused = "ppo" if run.config.algorithm == "sac" else "sac"
+    saved = {key: value for key, value in to_json(run.config).items() if key not in (*APART, unused)}
     if not run.learned:  # what the reward model would have been does not matter
-        saved = {key: saved[key] for key in ("env_id", "env_kwargs", "steps", "reward", "ppo", "spans")}
+        kept = ("env_id", "env_kwargs", "steps", "reward", "vec", "algorithm", "ppo", "sac", "spans")
+        saved = {key: saved[key] for key in kept if key in saved}
     return flat(saved)
 
 
