@@ -8,12 +8,13 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines3.common.vec_env import VecEnv
 
 from prefrl import watchdog
 from prefrl.config import TrainConfig
 from prefrl.errors import EnvError, UsageError
 from prefrl.film import RecordFrames
+from prefrl.lean_vec_env import LeanVecEnv
 from prefrl.pool_vec_env import PoolVecEnv
 from prefrl.simstate import RecordSimState, set_up_mujoco, snapshotter
 
@@ -184,4 +185,4 @@ def make_venv(config: TrainConfig, n_envs: int | None = None, drawable: bool = T
         return RecordSimState(env) if drawable else env
 
     makers: list[Callable[[], gym.Env[Any, Any]]] = [make] * count
-    return DummyVecEnv(makers)
+    return LeanVecEnv(makers)

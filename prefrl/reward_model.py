@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+LEAK = 0.01  # slope of the hidden units below 0
 INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the reward
 
 
@@ -91,7 +92,7 @@ class RewardEnsemble(nn.Module):
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = torch.baddbmm(bias, x, weight)
             if layer < last:
-                x = torch.nn.functional.leaky_relu(x)
+                x = torch.nn.functional.leaky_relu(x, LEAK)
             elif self.bounded:
                 x = torch.tanh(x)
         return torch.where(inputs[:, -1] > 0, self.terminal_scale * x[..., 1], x[..., 0])
@@ -120,7 +121,6 @@ class RewardEnsemble(nn.Module):
         ]
         return torch.cat(parts, dim=1)
 
-    @torch.inference_mode()
     def reward(
         self,
         obs: NDArray[np.float32],
@@ -139,10 +139,23 @@ class RewardEnsemble(nn.Module):
         Returns:
             (N,)
         """
-        state, action, next_state, then = (torch.as_tensor(x) for x in (obs, actions, next_obs, terminated))
-        raw = self(self._inputs(state, action, next_state, then)).mean(0)
-        rewards: NDArray[np.float32] = ((raw - self.output_mean) / self.output_std).numpy()
+        then = next_obs - obs if self.sees_change else next_obs
+        rows = np.concatenate((obs, actions, then), axis=1, dtype=np.float32)
+        rows = np.clip((rows - self.input_mean.numpy()) / self.input_std.numpy(), -INPUT_CLIP, INPUT_CLIP)
+        rows = np.concatenate((rows, terminated[:, None]), axis=1, dtype=np.float32)
+        ordinary, last = np.moveaxis(self._outputs(rows), -1, 0)  # (E, N)
+        raw = np.where(terminated, self.terminal_scale * last, ordinary).mean(0)
+        rewards: NDArray[np.float32] = (raw - self.output_mean.numpy()) / self.output_std.numpy()
         return rewards
+
+    def _outputs(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What `forward` computes before it chooses an output, (E, N, 2), in numpy: half the time for a few rows."""
+        x: NDArray[np.float32] = rows
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = x @ weight.detach().numpy() + bias.detach().numpy()
+            if layer < len(self.weights) - 1:
+                x = np.maximum(x, LEAK * x)
+        return np.tanh(x) if self.bounded else x
 
     @torch.inference_mode()
     def absorbing_reward(self) -> float:

@@ -117,7 +117,9 @@ class RecordingVecEnv(VecEnvWrapper):
             self._episode_seeds[i].append(reset_info.get("reset_seed"))
         self._rewards.append(np.array(rewards, dtype=np.float32))
         self._keep(obs, sights)
-        self._count_bad(obs, rewards)
+        if np.isfinite(np.sum(obs)) and np.isfinite(np.sum(rewards)):  # type: ignore[arg-type]
+            return obs, rewards, dones, infos
+        self._count_bad()
         return _finite(obs), _finite(rewards), dones, infos
 
     def _reset_infos(self) -> list[dict[str, Any]]:
@@ -131,9 +133,7 @@ class RecordingVecEnv(VecEnvWrapper):
         self._obs.append(np.array(obs, dtype=np.float32))
         self._sights.append(sights)
 
-    def _count_bad(self, obs: VecEnvObs, rewards: NDArray[Any]) -> None:
-        if np.isfinite(np.sum(obs)) and np.isfinite(np.sum(rewards)):  # type: ignore[arg-type]
-            return
+    def _count_bad(self) -> None:
         self.bad_steps += 1
         if self.bad_steps > self.bad_steps_limit:
             raise EnvError(
