@@ -128,7 +128,19 @@ class RewardEnsemble(nn.Module):
         next_obs: NDArray[np.float32],
         terminated: NDArray[np.bool_],
     ) -> NDArray[np.float32]:
-        """The agent's reward of N transitions, in output units: the members' mean, rescaled.
+        """The agent's reward of N transitions, in output units: `raw_reward`, rescaled. Returns (N,)."""
+        raw = self.raw_reward(obs, actions, next_obs, terminated)
+        rewards: NDArray[np.float32] = (raw - self.output_mean.numpy()) / self.output_std.numpy()
+        return rewards
+
+    def raw_reward(
+        self,
+        obs: NDArray[np.float32],
+        actions: NDArray[np.float32],
+        next_obs: NDArray[np.float32],
+        terminated: NDArray[np.bool_],
+    ) -> NDArray[np.float32]:
+        """The members' mean of N transitions, in raw units: sums of it are log-odds of being preferred.
 
         Args:
             obs: (N, obs_dim) raw observations. None of them is absorbing.
@@ -144,9 +156,8 @@ class RewardEnsemble(nn.Module):
         rows = np.clip((rows - self.input_mean.numpy()) / self.input_std.numpy(), -INPUT_CLIP, INPUT_CLIP)
         rows = np.concatenate((rows, terminated[:, None]), axis=1, dtype=np.float32)
         ordinary, last = np.moveaxis(self._outputs(rows), -1, 0)  # (E, N)
-        raw = np.where(terminated, self.terminal_scale * last, ordinary).mean(0)
-        rewards: NDArray[np.float32] = (raw - self.output_mean.numpy()) / self.output_std.numpy()
-        return rewards
+        raw: NDArray[np.float32] = np.where(terminated, self.terminal_scale * last, ordinary).mean(0)
+        return raw
 
     def _outputs(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """What `forward` computes before it chooses an output, (E, N, 2), in numpy: half the time for a few rows."""

@@ -8,7 +8,7 @@ import numpy as np
 from prefrl.fit import stated, usable
 from prefrl.metrics import ensemble_spread
 from prefrl.reward_model import RewardEnsemble
-from prefrl.segments import stack
+from prefrl.segments import Episode, stack
 from prefrl.types import Preference, Segment, effective
 
 Signals = dict[str, float]
@@ -56,6 +56,17 @@ def after_fit(ensemble: RewardEnsemble, known: Sequence[Preference], segments: S
         if math.isfinite(spread):
             signals["signals/ensemble_spread"] = spread
     return signals
+
+
+def learned_return(ensemble: RewardEnsemble, episodes: Sequence[Episode]) -> Signals:
+    """What the reward makes of whole episodes, on average: log-odds of being preferred to being dead all along."""
+    returns = []
+    for e in episodes:
+        if e.finished and np.isfinite(e.obs).all():
+            terminated = np.zeros(len(e.actions), np.bool_)
+            terminated[-1] = e.terminated
+            returns.append(ensemble.raw_reward(e.obs[:-1], e.actions, e.obs[1:], terminated).sum(dtype=np.float64))
+    return {"learned_return": float(np.mean(returns))} if returns else {}
 
 
 def agreement(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from prefrl.plan import Plan
 from prefrl.progress import Progress
 from prefrl.queries import select
 from prefrl.segments import Episode, cut
-from prefrl.signals import after_fit, before_fit
+from prefrl.signals import after_fit, before_fit, learned_return
 from prefrl.store import Store
 from prefrl.teachers import Oracle, answer_pending, wait_for_answers
 from prefrl.types import Preference, Segment
@@ -56,7 +56,7 @@ def learn(
         with progress.timing("fit"):
             progress.note(store, learner.learn_reward(span, known, episodes))
     with progress.timing("signals"):
-        progress.observe(after_fit(learner.ensemble, known, segments))
+        progress.observe(after_fit(learner.ensemble, known, segments) | learned_return(learner.ensemble, episodes))
 
 
 def ask(learner: Learner, store: Store, labels: int, span: int, episodes: list[Episode]) -> None:

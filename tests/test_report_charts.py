@@ -31,7 +31,7 @@ def shown(svg: str) -> str:
 
 def records(labels: bool = True) -> list[dict[str, float | None]]:
     rows = [{"num_timesteps": 100.0 * i, "true_return": 1.0 * i} for i in range(1, 6)]
-    more = {"num_preferences": 5, "reward/held_out_accuracy": 0.75} if labels else {}
+    more = {"num_preferences": 5, "reward/held_out_accuracy": 0.75, "learned_return": 2.0} if labels else {}
     return [{**row, **more} for row in rows]
 
 
@@ -41,6 +41,7 @@ def test_the_learning_curve_names_both_arms(judged: Judged) -> None:
         said = shown(charts.learning(run, [made_up(records(False), reward="true")], np.random.default_rng(0)))
     assert "paid the learned reward" in said
     assert "paid the true reward" in said
+    assert "learned return of training episodes" in said
 
 
 def test_every_chart_can_be_drawn_of_nearly_nothing() -> None:

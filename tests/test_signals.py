@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from prefrl.reward_model import RewardEnsemble
-from prefrl.segments import stack
-from prefrl.signals import after_fit, agreement, before_fit
+from prefrl.segments import Episode, stack
+from prefrl.signals import after_fit, agreement, before_fit, learned_return
 from prefrl.types import Choice, Preference, Query, Segment
 
 
@@ -16,6 +18,9 @@ class Sums(RewardEnsemble):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return torch.stack([inputs[:, 1], 2 * inputs[:, 1]])
+
+    def _outputs(self, rows: np.ndarray) -> np.ndarray:
+        return np.stack([rows[:, 1:2], 2 * rows[:, 1:2]]).repeat(2, axis=2)
 
 
 def segment(actions: list[float], dies: bool = False) -> Segment:
@@ -36,6 +41,22 @@ LOW, HIGH = segment([0.0, 0.1]), segment([1.0, 2.0])
 def answers(*choices: Choice) -> list[Preference]:
     """On pairs whose left side is the better, from seq 1 on."""
     return [Preference(i + 1, Query(HIGH, LOW, id=i + 1), choice) for i, choice in enumerate(choices)]
+
+
+def episode(actions: list[float], *, terminated: bool = False, truncated: bool = False) -> Episode:
+    obs = np.zeros((len(actions) + 1, 1), np.float32)
+    done = np.array(actions, np.float32)
+    return Episode(obs, done[:, None], done, terminated=terminated, truncated=truncated)
+
+
+def test_the_learned_return_is_of_whole_episodes_in_raw_units() -> None:
+    ensemble = Sums()
+    ensemble.output_mean.fill_(7.0)
+    whole = [episode([1.0, 1.0], terminated=True), episode([4.0], truncated=True)]
+    spoilt = dataclasses.replace(whole[0], obs=np.full((3, 1), np.nan, np.float32))
+    told = learned_return(ensemble, [*whole, episode([9.0]), spoilt])
+    assert told == {"learned_return": pytest.approx(1.5 * (2 + 4) / 2)}
+    assert learned_return(ensemble, [episode([9.0])]) == {}
 
 
 def test_agreement_leaves_out_what_prefers_no_side() -> None:

@@ -99,7 +99,8 @@ def _themed(svg: str, label: str) -> str:
 
 def learning(run: Run, paid_true: Sequence[Run], rng: np.random.Generator) -> str:
     """True and learned return against steps, with the runs that were paid the true reward."""
-    figure, (top, *rest) = _figure(2 if run.judged else 1, 3.6 if run.judged else HIGH)
+    learned = run.series("num_timesteps", "learned_return")
+    figure, (top, *rest) = _figure(2, 3.6) if len(learned[0]) else _figure()
     reference = curve(paid_true, rng)
     if reference is not None:
         _band(top, reference, TRUE, "paid the true reward", "--")
@@ -109,36 +110,26 @@ def learning(run: Run, paid_true: Sequence[Run], rng: np.random.Generator) -> st
     if reference is not None or run.learned:
         _legend(top)
     for ax in rest:
-        assert run.judged is not None
-        steps, middle, low, high = by_time(run.judged)
-        ax.fill_between(steps, low, high, color=LEARNED, alpha=0.15, linewidth=0)
-        ax.plot(steps, middle, color=LEARNED)
-        ax.set_title("learned return of the clips that were asked about")
+        ax.plot(*learned, color=LEARNED)
+        ax.set_title("learned return of training episodes")
     _steps((top, *rest)[-1])
     return _svg(figure, f"Learning curve of {run.name}: returns against environment steps")
 
 
-def by_time(judged: Judged) -> tuple[Floats, Floats, Floats, Floats]:
-    """Steps at which segments were recorded, and mean and quartiles of their learned returns; each (K,)."""
-    steps = np.unique(judged.num_timesteps)
-    groups = [judged.returns[judged.num_timesteps == step] for step in steps]
-    quartiles = np.array([np.quantile(group, (0.25, 0.75)) for group in groups]).T
-    return steps.astype(float), np.array([group.mean() for group in groups]), quartiles[0], quartiles[1]
-
-
 def by_labels(run: Run) -> str:
-    """Held-out agreement and true return against labels."""
-    figure, (top, bottom) = _figure(2, 3.6)
+    """Held-out agreement, true and learned return against labels."""
+    figure, (top, *returns) = _figure(3, 4.8)
     labels, agreed = run.series("num_preferences", "reward/held_out_accuracy")
     top.plot(labels, agreed, color=THIRD, marker="o", markersize=2.5)
     top.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=":")
     top.set_ylim(min(0.4, *agreed, 1.0), 1.02)
     top.yaxis.set_major_formatter(PercentFormatter(1, 0))
     top.set_title("agreement with held-out answers (dotted: a coin)")
-    bottom.plot(*run.series("num_preferences", "true_return"), color=LEARNED, marker="o", markersize=2.5)
-    bottom.set_title("true return of training episodes")
-    bottom.set_xlabel("labels")
-    return _svg(figure, f"Agreement and true return of {run.name} against labels")
+    for ax, kind in zip(returns, ("true", "learned"), strict=True):
+        ax.plot(*run.series("num_preferences", f"{kind}_return"), color=LEARNED, marker="o", markersize=2.5)
+        ax.set_title(f"{kind} return of training episodes")
+    returns[-1].set_xlabel("labels")
+    return _svg(figure, f"Agreement and returns of {run.name} against labels")
 
 
 def timeline(run: Run) -> str:
