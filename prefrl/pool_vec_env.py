@@ -5,7 +5,7 @@ one resets what has ended at once, as SB3 expects, so that no action is ignored 
 """
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -102,7 +102,7 @@ class PoolVecEnv(VecEnv):
         self.like.close()
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        return [getattr(self.like, attr_name)] * len(list(self._indices(indices)))
+        return [getattr(self.like, attr_name)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         raise NotImplementedError("EnvPool's environments have no attributes to set")
@@ -113,7 +113,4 @@ class PoolVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
-        return [False for _ in self._indices(indices)]
-
-    def _indices(self, indices: VecEnvIndices) -> Iterable[int]:
-        return self._get_indices(indices)
+        return [False for _ in self._get_indices(indices)]

@@ -57,6 +57,13 @@ class Episode:
         """Undiscounted sum of the true rewards."""
         return float(self.true_rewards.sum(dtype=np.float64))
 
+    @property
+    def transitions(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+        """States, actions, states that followed, and (n,) which of these are terminal: what a reward depends on."""
+        terminated = np.zeros(len(self.actions), np.bool_)
+        terminated[-1:] = self.terminated
+        return self.obs[:-1], self.actions, self.obs[1:], terminated
+
 
 def cut(episodes: Iterable[Episode], length: int) -> list[Segment]:
     """Consecutive segments of `length` steps from the start of each episode.

@@ -60,12 +60,8 @@ def after_fit(ensemble: RewardEnsemble, known: Sequence[Preference], segments: S
 
 def learned_return(ensemble: RewardEnsemble, episodes: Sequence[Episode]) -> Signals:
     """What the reward makes of whole episodes, on average: log-odds of being preferred to being dead all along."""
-    returns = []
-    for e in episodes:
-        if e.finished and np.isfinite(e.obs).all():
-            terminated = np.zeros(len(e.actions), np.bool_)
-            terminated[-1] = e.terminated
-            returns.append(ensemble.raw_reward(e.obs[:-1], e.actions, e.obs[1:], terminated).sum(dtype=np.float64))
+    whole = (e for e in episodes if e.finished and np.isfinite(e.obs).all())
+    returns = [ensemble.raw_reward(*e.transitions).sum(dtype=np.float64) for e in whole]
     return {"learned_return": float(np.mean(returns))} if returns else {}
 
 

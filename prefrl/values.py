@@ -24,17 +24,11 @@ def move_values(agent: PPO, normaliser: VecNormalize, paid: LearnedRewardVecEnv,
     """
     episodes = [e for e in episodes if np.isfinite(e.obs).all()]
     if episodes:
-        rewards = [normaliser.normalize_reward(_pay(paid, e)) for e in episodes]
+        rewards = [normaliser.normalize_reward(paid.pay(*e.transitions)) for e in episodes]
         values = [_values(agent, normaliser, e) for e in episodes]
         terminated = np.array([e.terminated for e in episodes])
         with torch.no_grad():
             agent.policy.value_net.bias.add_(offset(rewards, values, terminated, agent.gamma))
-
-
-def _pay(paid: LearnedRewardVecEnv, episode: Episode) -> NDArray[np.float32]:
-    terminated = np.zeros(len(episode.actions), np.bool_)
-    terminated[-1] = episode.terminated
-    return paid.pay(episode.obs[:-1], episode.actions, episode.obs[1:], terminated)
 
 
 @torch.no_grad()

@@ -8,9 +8,7 @@ It works with older libraries only, in a virtual environment of its own:
 """
 
 import json
-import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmark_learning import run
+from benchmark_learning import on_one_thread, run
 from csv_rows import append
 
 from prefrl.run_dir import git_commit
@@ -146,14 +144,6 @@ def _prefrl(what: Imitation, seed: int) -> tuple[float, float]:
 
 def _imitation(what: Imitation, seed: int) -> tuple[float, float]:
     words = [what.their_env, *(str(number) for number in (what.steps, what.labels, seed))]
-    done = subprocess.run(
-        [what.python, "-W", "ignore", "-c", THEIRS, *words],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"imitation ended with {done.returncode}: {done.stderr[-2000:]}")
-    seconds, true_return = done.stdout.rsplit("RESULT", 1)[1].split()
+    told = on_one_thread([what.python, "-W", "ignore", "-c", THEIRS, *words])
+    seconds, true_return = told.rsplit("RESULT", 1)[1].split()
     return float(seconds), float(true_return)

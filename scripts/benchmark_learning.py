@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,15 +84,25 @@ def one_run(what: Learning, env_id: str, seed: int, arm: str) -> None:
 
 def run(arguments: list[str]) -> str:
     """Standard output of a prefrl command, run on one thread."""
+    return on_one_thread([*PREFRL, *arguments])
+
+
+def on_one_thread(command: Sequence[str | Path]) -> str:
+    """Standard output of a command that runs on one thread.
+
+    Raises:
+        SystemExit: it failed.
+    """
     done = subprocess.run(
-        [*PREFRL, *arguments],
+        command,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
     if done.returncode != 0:
-        raise SystemExit(f"prefrl {shlex.join(arguments)} ended with {done.returncode}: {done.stderr[-2000:]}")
+        shown = " ".join(str(word) for word in command if "\n" not in str(word))  # programs are words too
+        raise SystemExit(f"{shown} ended with {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout
 
 

@@ -1,8 +1,6 @@
 """Environment steps per second of whole runs: learned reward, true reward, and plain Stable-Baselines3."""
 
-import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -10,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmark_learning import on_one_thread
 from csv_rows import append
 
 from prefrl.run_dir import git_commit
@@ -88,13 +87,5 @@ def _round(what: Speed, env_id: str, folder: Path, number: int) -> dict[str, flo
 
 def _seconds(command: list[str]) -> float:
     start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", *command],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"{shlex.join(command[:4])} ... ended with {done.returncode}: {done.stderr[-2000:]}")
+    on_one_thread([sys.executable, "-W", "ignore", *command])
     return time.monotonic() - start

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from benchmark_learning import RESULTS
 from csv_rows import rows
 from scipy import stats
 
@@ -14,7 +15,6 @@ from prefrl.metrics import Floats, iqm
 Row = dict[str, str]
 
 RESAMPLINGS = 2000
-RESULTS = Path(__file__).parent / "results" / "learning.csv"
 HEAD = (
     "environment",
     "arm",
