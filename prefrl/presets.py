@@ -12,6 +12,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "LunarLander-v3": lambda c: replace(
         c,
         selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
+        ends_share=0.4,  # or no landing is ever asked about, and each is taken for a crash
         ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(
             c.reward_model,
@@ -19,6 +20,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
             terminal_scale=50.0,
             bounded=False,
             sees_change=True,
+            potential=True,
             neutral_endings=True,
         ),
     ),
@@ -28,7 +30,9 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         replace(c, steps=1_000_000, ppo=replace(c.ppo, gae_lambda=0.92, log_std_init=-2.0)), 0.98
     ),
     "Walker2d-v5": lambda c: _foresight(replace(c, steps=1_000_000), 0.995),
-    "Ant-v5": lambda c: replace(c, steps=1_000_000, labels=1000, ppo=replace(c.ppo, log_std_init=-1.0)),
+    "Ant-v5": lambda c: _foresight(
+        replace(c, steps=1_000_000, labels=1000, ppo=replace(c.ppo, gae_lambda=0.92, log_std_init=-2.0)), 0.98
+    ),
     "Reacher-v5": lambda c: replace(c, reward_model=replace(c.reward_model, step_share=1.0)),
     "Swimmer-v5": lambda c: _foresight(c, 0.9999),
     # A clip of 100 steps lasts 0.8 s, long enough for a whole flip.

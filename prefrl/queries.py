@@ -125,6 +125,7 @@ def select(
     predict: Predict | None,
     num_timesteps: int,
     rng: np.random.Generator,
+    ends_share: float = 0.0,
 ) -> list[Query]:
     """`count` queries over `segments` of equal length, chosen by `selector`, their sides shuffled.
 
@@ -136,6 +137,7 @@ def select(
         predict: the reward model's returns; called once at most, for all segments together.
         num_timesteps: steps trained so far, kept in the queries.
         rng: draws candidates, ties and sides.
+        ends_share: of the queries, so many show the end of an episode, or as many as candidates do.
 
     Raises:
         UsageError: the selector is unknown, or there are too few segments.
@@ -148,7 +150,12 @@ def select(
     else:
         most = len(segments) * (len(segments) - 1) // 2
         pool = candidate_pairs(len(segments), max(count, min(count * candidates, most)), rng)  # (C, 2)
-        pairs = pool[_choose(selector, segments, pool, count, predict, rng)]
+        with_end = np.array([s.absorbing[-1] for s in segments])[pool].any(axis=1)
+        ends = min(round(ends_share * count), int(with_end.sum()))
+        choose = _chooser(selector, segments, pool, predict, rng)
+        chosen = choose(np.flatnonzero(with_end), ends)
+        others = np.setdiff1d(np.arange(len(pool)), chosen)
+        pairs = pool[np.concatenate((chosen, choose(others, count - ends)))]
     swapped = rng.random(count) < 0.5
     sides = np.where(swapped[:, None], pairs[:, ::-1], pairs)
     return [
@@ -187,23 +194,26 @@ def segment_features(segments: Sequence[Segment]) -> Floats:
     return np.where(constant, 0.0, centred / np.where(constant, 1.0, scale))
 
 
-def _choose(
-    selector: Selector,
-    segments: Sequence[Segment],
-    pairs: Indices,
-    count: int,
-    predict: Predict,
-    rng: np.random.Generator,
-) -> Indices:
-    """Indices (count,) into the candidate `pairs` (C, 2)."""
-    if selector == "kcentre":
-        return k_centre(_pair_features(segments, pairs), count, rng)
-    probabilities = pair_probabilities(segments, pairs, predict)
-    if selector == "disagreement":
-        return disagreement(probabilities, count)
-    if selector == "entropy":
-        return entropy(probabilities, count)
-    return disagreement_k_centre(probabilities, _pair_features(segments, pairs), count, rng)
+def _chooser(
+    selector: Selector, segments: Sequence[Segment], pairs: Indices, predict: Predict, rng: np.random.Generator
+) -> Callable[[Indices, int], Indices]:
+    """What takes a number of those candidate `pairs` (C, 2) that are at some indices, and gives their indices."""
+    features = _pair_features(segments, pairs) if "kcentre" in selector else np.zeros((len(pairs), 0))
+    probabilities = np.zeros((0, len(pairs))) if selector == "kcentre" else pair_probabilities(segments, pairs, predict)
+
+    def choose(among: Indices, count: int) -> Indices:
+        if count == 0:
+            return np.zeros(0, np.int64)
+        some, stated = features[among], probabilities[:, among]
+        if selector == "kcentre":
+            return among[k_centre(some, count, rng)]
+        if selector == "disagreement":
+            return among[disagreement(stated, count)]
+        if selector == "entropy":
+            return among[entropy(stated, count)]
+        return among[disagreement_k_centre(stated, some, count, rng)]
+
+    return choose
 
 
 def _pair_features(segments: Sequence[Segment], pairs: Indices) -> Floats:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefrl.config import RewardConfig
-from prefrl.fit import FitMetrics, fit
+from prefrl.fit import FitMetrics, fit, make_ensemble
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import stack
 from prefrl.types import Choice, Preference, Query, Segment
@@ -23,7 +23,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def ensemble(config: RewardConfig = SMALL) -> RewardEnsemble:
-    return RewardEnsemble(OBS_DIM, ACTION_DIM, config.members, config.hidden, generator=generator())
+    return make_ensemble(config, OBS_DIM, ACTION_DIM, generator())
 
 
 def segment(rng: np.random.Generator) -> Segment:
@@ -67,6 +67,29 @@ def test_a_linear_reward_is_learned() -> None:
     assert metrics.held_out_loss < 0.35
     assert metrics.preferences == 800
     assert 1 <= metrics.epochs <= 40
+
+
+def test_where_a_clip_ends_is_learned_better_with_potentials() -> None:
+    """The better clip is the one that gained more of the first number of the state, whatever lay between."""
+
+    def gained(clip: Segment) -> float:
+        return float(clip.obs[-1, 0] - clip.obs[0, 0])
+
+    def compared(count: int, seed: int) -> list[Preference]:
+        rng = np.random.default_rng(seed)
+        pairs = [(segment(rng), segment(rng)) for _ in range(count)]
+        return [
+            answer(k, left, right, "left" if gained(left) > gained(right) else "right")
+            for k, (left, right) in enumerate(pairs, 1)
+        ]
+
+    config = dataclasses.replace(SMALL, learning_rate=2e-3, max_epochs=20)
+    right = [
+        accuracy(train(compared(300, 0), dataclasses.replace(config, potential=potential))[0], compared(300, 1))
+        for potential in (False, True)
+    ]
+    assert right[0] < right[1] - 0.03
+    assert right[1] > 0.9
 
 
 def test_absorbing_states_get_the_worth_that_the_answers_say() -> None:
@@ -213,18 +236,18 @@ def test_members_learn_from_samples_of_their_own() -> None:
         for parameter in model.parameters():
             parameter.copy_(parameter[:1].expand_as(parameter))
     fit(model, preferences(60), config=SMALL, generator=generator())
-    members = [tuple(w.flatten().tolist()) for w in model.weights[0]]
+    members = [tuple(w.flatten().tolist()) for w in model.nets.weights[0]]
     assert len(set(members)) == SMALL.members
 
 
 def seen_by(prefs: list[Preference], config: RewardConfig) -> np.ndarray:
     """(B, E) whether member e's weights depend on the answer to preference b."""
-    reference = train(prefs, config)[0].weights[0].detach()
+    reference = train(prefs, config)[0].nets.weights[0].detach()
     turned = {"left": "right", "right": "left"}
     changed = []
     for i, p in enumerate(prefs):
         other = [*prefs[:i], dataclasses.replace(p, choice=turned[p.choice]), *prefs[i + 1 :]]
-        changed.append((train(other, config)[0].weights[0].detach() != reference).flatten(1).any(1).numpy())
+        changed.append((train(other, config)[0].nets.weights[0].detach() != reference).flatten(1).any(1).numpy())
     return np.array(changed)
 
 
