@@ -53,10 +53,15 @@ class Checkpoint:
             CheckpointError: one of them differs.
         """
         for name, value in wanted.items():
-            if self.state.get(name) != value:
-                noted = repr(self.state.get(name))
+            noted = self.state.get(name)
+            if noted != value and name == "format":
                 raise CheckpointError(
-                    f"{self.path} is of another run: its {name} is {noted}, not {value!r}; restore a copy"
+                    f"{self.path} was written by another version of prefrl (format {noted!r}, this one reads "
+                    f"{value!r}); go on with that version, or train anew"
+                )
+            if noted != value:
+                raise CheckpointError(
+                    f"{self.path} is of another run: its {name} is {noted!r}, not {value!r}; restore a copy"
                 )
 
 

@@ -44,8 +44,11 @@ class RewardConfig:
     """Whether a net sees the change of the state, s' - s, in place of s': for tasks where progress is what counts."""
 
     potential: bool = False
-    """Whether a step is also paid what the state gained, phi(s') - phi(s), phi a net of its own: for tasks of getting
-    somewhere, where what counts is how a clip ends rather than each of its steps."""
+    """Whether a step that ends no episode is also paid what the state gained, phi(s') - phi(s), phi an unbounded net of
+    its own: for tasks of getting somewhere, where what counts is where a clip leads rather than each of its steps."""
+
+    ends_see_action: bool = True
+    """Whether what a step that ends an episode is worth hangs on its action too: not where ends of a kind are few."""
 
     neutral_endings: bool = False
     """Whether staying dead is paid like living on average, so that the last step alone makes an end good or bad: for
@@ -155,8 +158,9 @@ class TrainConfig:
     """Candidate pairs looked at for every query asked."""
 
     ends_share: float = 0.0
-    """Share of the questions that show the end of an episode, if there are as many: for tasks whose ends decide, such
-    as crashes and goals, where a good end would otherwise be too rare to be asked about."""
+    """Share of the questions after the first fit that show the end of an episode at least, if there are as many: for
+    tasks whose ends decide, such as crashes and goals, where a good end would otherwise be too rare to be asked about.
+    The selector uniform knows no such share."""
 
     vec: Literal["dummy", "envpool"] = "dummy"
     """How environments are stepped: dummy steps Gymnasium's one by one; envpool its C++ copies of MuJoCo, classic

@@ -50,7 +50,7 @@ class _Pairs:
     alive: Tensor  # (B, 2, T) 1 for a step taken alive, 0 for one in the absorbing state
     last: Tensor  # (B, 2, 1) index of the last step taken alive
     dies: Tensor  # (B, 2, 1) 1 if it led to the absorbing state
-    ends: Tensor  # (B, 2, 2, obs_dim) the raw first state, and the last that is not absorbing
+    first_and_last: Tensor  # (B, 2, 2, obs_dim) raw states that are not absorbing
     targets: Tensor  # (B,)
     counts: Tensor  # (E, B) how often each member's bootstrap sample holds the pair
 
@@ -60,7 +60,7 @@ class _Pairs:
             self.alive[index],
             self.last[index],
             self.dies[index],
-            self.ends[index],
+            self.first_and_last[index],
             self.targets[index],
             self.counts[:, index],
         )
@@ -77,6 +77,7 @@ def make_ensemble(config: RewardConfig, obs_dim: int, action_dim: int, generator
         config.bounded,
         config.sees_change,
         config.potential,
+        config.ends_see_action,
         generator=generator,
     )
 
@@ -171,11 +172,11 @@ def _tensors(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> _Pa
     alive = (~absorbing[:, :-1]).float().unflatten(0, (-1, 2))
     last = (alive.sum(-1, keepdim=True).long() - 1).clamp(min=0)
     dies = absorbing[:, -1:].float().unflatten(0, (-1, 2)) * alive[..., :1]
-    reached = (~absorbing).sum(-1) - 1
-    ends = torch.stack((obs[:, 0], obs[torch.arange(len(obs)), reached]), dim=1).unflatten(0, (-1, 2))
+    reached = ((~absorbing).sum(-1) - 1).clamp(min=0)
+    both = torch.stack((obs[:, 0], obs[torch.arange(len(obs)), reached]), dim=1).unflatten(0, (-1, 2))
     targets = torch.tensor([target(p.choice) for p in preferences if p.choice], dtype=torch.float32)
     counts = _bootstrap(ensemble.members, [p.seq for p in preferences])
-    return _Pairs(inputs, alive, last, dies, ends, targets, counts)
+    return _Pairs(inputs, alive, last, dies, both, targets, counts)
 
 
 def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
@@ -187,19 +188,19 @@ def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
     return torch.from_numpy(counts.astype(np.float32))
 
 
-def _returns(ensemble: RewardEnsemble, inputs: Tensor, weights: Tensor, ends: Tensor) -> Tensor:
+def _returns(ensemble: RewardEnsemble, inputs: Tensor, weights: Tensor, first_and_last: Tensor) -> Tensor:
     """(E, B, 2) returns of both sides: of steps (B, 2, K, input_dim + 1) that count `weights` (B, 2, K) each, and of
-    the potential gained between their `ends` (B, 2, 2, obs_dim)."""
+    the potential gained from their first state to their last (B, 2, 2, obs_dim)."""
     rewards = ensemble(inputs.flatten(0, 2)).unflatten(1, inputs.shape[:3])  # (E, B, 2, K)
-    gained = ensemble.potentials(ends.flatten(0, 1)).diff(dim=-1)[..., 0].unflatten(1, ends.shape[:2])
-    returns: Tensor = (rewards * weights).sum(-1) + gained
+    phi = ensemble.potentials(first_and_last.flatten(0, 1)).unflatten(1, first_and_last.shape[:2])  # (E, B, 2, 2)
+    returns: Tensor = (rewards * weights).sum(-1) + phi[..., 1] - phi[..., 0]
     return returns
 
 
 @torch.no_grad()
 def _logits(ensemble: RewardEnsemble, pairs: _Pairs) -> Tensor:
     """(E, B) left return minus right return, of whole segments."""
-    returns = _returns(ensemble, pairs.inputs, pairs.alive, pairs.ends)
+    returns = _returns(ensemble, pairs.inputs, pairs.alive, pairs.first_and_last)
     return returns[..., 0] - returns[..., 1]
 
 
@@ -219,7 +220,7 @@ def _one_pass(
     for index in torch.randperm(len(pairs.targets), generator=generator).split(config.batch_size):
         batch = pairs[index]
         inputs, weights = _some_steps(batch, config.step_share, generator)
-        returns = _returns(ensemble, inputs, weights, batch.ends)
+        returns = _returns(ensemble, inputs, weights, batch.first_and_last)
         losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         (losses * batch.counts).mean(1).sum().backward()

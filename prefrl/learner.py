@@ -46,7 +46,7 @@ from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 REWARD_FILE = "reward_model.safetensors"
 REPLAY_FILE = "replay.safetensors"
 FORMAT = 2
-"""Of a checkpoint's files; raised whenever an older prefrl would misread them."""
+"""Of a checkpoint's files; raised whenever another prefrl would misread them."""
 
 
 class Learner:
@@ -200,8 +200,9 @@ def load_ensemble(checkpoint: Checkpoint) -> RewardEnsemble:
     """The reward model of a checkpoint.
 
     Raises:
-        CheckpointError: the file is damaged, or no reward model.
+        CheckpointError: the file is damaged, no reward model, or of another version.
     """
+    checkpoint.require({"format": FORMAT})
     data = checkpoint.read(REWARD_FILE)
     try:
         return RewardEnsemble.from_bytes(data)

@@ -21,6 +21,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
             bounded=False,
             sees_change=True,
             potential=True,
+            ends_see_action=False,
             neutral_endings=True,
         ),
     ),

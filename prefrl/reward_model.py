@@ -24,18 +24,19 @@ class RewardEnsemble(nn.Module):
     With `sees_change` the nets get s' - s in place of s': where progress is what counts, it would otherwise hide in the
     difference of two almost equal inputs.
 
-    With `potential` each member adds phi(s') - phi(s) to a step that ends no episode, phi a net of its own: the shape
-    of the reward that Fu et al. 2018 (AIRL) learn from demonstrations. Over a clip these add up to what it gained from
-    its first state to its last, whatever lies between, so that a few comparisons tell much of where it is good to be.
+    With `potential` each member adds phi(s') - phi(s), unbounded, to a step that ends no episode, phi a net of its own:
+    the shape, undiscounted, of the reward that Fu et al. 2018 (AIRL) learn from demonstrations. Over a clip these add
+    up to what it gained from its first state to its last, whatever lies between, so that a few comparisons tell much
+    of where it is good to be.
 
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
     agent's reward does not drift.
 
     A step in the absorbing state is worth 0 before rescaling. Nothing is lost by it: comparisons of segments of equal
     length say nothing about a constant added to every step. The step that leads there has an output of its own, which
-    may reach `terminal_scale` times as far as that of an ordinary step: a crash or a goal can outweigh many steps. It
-    is judged by the states alone: ends are rare, so that a net that saw their actions would mistake what led to a few
-    of them for what made them good or bad.
+    may reach `terminal_scale` times as far as that of an ordinary step: a crash or a goal can outweigh many steps.
+    Unless `ends_see_action`, it is judged by the states alone: where few ends of a kind are seen, a net would mistake
+    the actions that happened to lead there for what made them good.
     """
 
     input_mean: Tensor  # (input_dim,)
@@ -53,6 +54,7 @@ class RewardEnsemble(nn.Module):
         bounded: bool = True,
         sees_change: bool = False,
         potential: bool = False,
+        ends_see_action: bool = True,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -60,11 +62,12 @@ class RewardEnsemble(nn.Module):
         super().__init__()
         self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
         self.terminal_scale, self.bounded, self.sees_change = terminal_scale, bounded, sees_change
+        self.potential, self.ends_see_action = potential, ends_see_action
         self.input_dim = 2 * obs_dim + action_dim  # observation, action, next observation or change
         widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing; ordinary and last steps
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         self.nets = StackedNets(members, widths, generator)
-        self.potential = StackedNets(members, [obs_dim, *hidden, 1], generator) if potential else None
+        self.phi = StackedNets(members, [obs_dim, *hidden, 1], generator) if potential else None
         self.register_buffer("input_mean", torch.zeros(self.input_dim))
         self.register_buffer("input_std", torch.ones(self.input_dim))
         self.register_buffer("output_mean", torch.zeros(()))
@@ -86,9 +89,10 @@ class RewardEnsemble(nn.Module):
 
     def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
         then = next_obs - obs if self.sees_change else next_obs
-        actions = actions * ~dies.unsqueeze(-1)
         x = (torch.cat((obs, actions, then), dim=-1) - self.input_mean) / self.input_std
         x = x.clamp(-INPUT_CLIP, INPUT_CLIP)
+        if not self.ends_see_action:
+            x[..., self.obs_dim : self.obs_dim + self.action_dim] *= ~dies.unsqueeze(-1)  # the mean instead
         return torch.cat((x, dies.unsqueeze(-1)), dim=-1)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -100,9 +104,9 @@ class RewardEnsemble(nn.Module):
 
     def potentials(self, obs: Tensor) -> Tensor:
         """Each member's phi of raw observations (B, K, obs_dim): (E, B, K); 0 without potentials."""
-        if self.potential is None:
+        if self.phi is None:
             return obs.new_zeros(()).expand(self.members, *obs.shape[:2])
-        phi: Tensor = self.potential(self._state(obs).flatten(0, 1))[..., 0].unflatten(1, obs.shape[:2])
+        phi: Tensor = self.phi(self._state(obs).flatten(0, 1))[..., 0].unflatten(1, obs.shape[:2])
         return phi
 
     def _state(self, obs: Tensor) -> Tensor:
@@ -165,14 +169,16 @@ class RewardEnsemble(nn.Module):
             (N,)
         """
         then = next_obs - obs if self.sees_change else next_obs
-        rows = np.concatenate((obs, actions * ~terminated[:, None], then), axis=1, dtype=np.float32)
+        rows = np.concatenate((obs, actions, then), axis=1, dtype=np.float32)
         rows = np.clip((rows - self.input_mean.numpy()) / self.input_std.numpy(), -INPUT_CLIP, INPUT_CLIP)
+        if not self.ends_see_action:
+            rows[:, self.obs_dim : self.obs_dim + self.action_dim] *= ~terminated[:, None]
         rows = np.concatenate((rows, terminated[:, None]), axis=1, dtype=np.float32)
         ordinary, last = np.moveaxis(self._outputs(rows), -1, 0)  # (E, N)
-        if self.potential is not None:
-            states = self._state(torch.from_numpy(np.concatenate((obs, next_obs), dtype=np.float32))).numpy()
-            before, after = np.split(self.potential.in_numpy(states)[..., 0], 2, axis=1)
-            ordinary = ordinary + after - before
+        if self.phi is not None:
+            after = self._state(torch.from_numpy(next_obs)).numpy()
+            phi = self.phi.in_numpy(np.concatenate((rows[:, : self.obs_dim], after)))[..., 0]  # (E, 2 N)
+            ordinary = ordinary - phi[:, : len(obs)] + phi[:, len(obs) :]
         raw: NDArray[np.float32] = np.where(terminated, self.terminal_scale * last, ordinary).mean(0)
         return raw
 
@@ -209,8 +215,9 @@ class RewardEnsemble(nn.Module):
 
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""
-        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded", "sees_change")
-        shape = {name: getattr(self, name) for name in names} | {"potential": self.potential is not None}
+        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded", "sees_change", "potential",
+                 "ends_see_action")  # fmt: skip
+        shape = {name: getattr(self, name) for name in names}
         return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
 
     @classmethod

@@ -16,7 +16,7 @@ from prefrl import replay
 from prefrl.agent_config import PPOConfig
 from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError
-from prefrl.learner import FORMAT, Learner, how_it_resumes, random_actions
+from prefrl.learner import FORMAT, Learner, how_it_resumes, load_ensemble, random_actions
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
 from prefrl.state_entropy import StateEntropy
@@ -269,14 +269,18 @@ def test_a_checkpoint_of_another_environment_is_refused(changes: dict[str, objec
         Learner(dataclasses.replace(SMALL, **changes)).restore(checkpoint)  # type: ignore[arg-type]
 
 
-def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [FORMAT - 1, FORMAT + 1])
+def test_a_checkpoint_of_another_version_is_refused(other: int, tmp_path: Path) -> None:
     run = RunDir.create(tmp_path / "run", SMALL)
     Learner(SMALL).save(run, 0, [])
     checkpoint = run.latest_checkpoint()
     assert checkpoint is not None
-    newer = dataclasses.replace(checkpoint, state={**checkpoint.state, "format": FORMAT + 1})
-    with pytest.raises(CheckpointError, match=f"its format is {FORMAT + 1}, not {FORMAT}"):
-        Learner(SMALL).restore(newer)
+    of_another = dataclasses.replace(checkpoint, state={**checkpoint.state, "format": other})
+    for load in (Learner(SMALL).restore, load_ensemble):
+        with pytest.raises(
+            CheckpointError, match=rf"another version of prefrl \(format {other}, this one reads {FORMAT}"
+        ):
+            load(of_another)
 
 
 class Canary:

@@ -77,24 +77,24 @@ def test_the_nets_see_state_action_and_what_follows_or_changes() -> None:
     for sees_change, then in ((False, [3.0, -9.0]), (True, [2.0, -10.0])):  # -12 is clipped at -10
         model = RewardEnsemble(1, 1, sees_change=sees_change, generator=generator())
         inputs = model.inputs(obs, actions, torch.tensor([[False, False, True]]))
-        torch.testing.assert_close(inputs, torch.tensor([[[1.0, 0.5, then[0], 0.0], [3.0, 0.0, then[1], 1.0]]]))
-        going_on = model.inputs(obs, actions, torch.zeros(1, 3, dtype=torch.bool))
-        torch.testing.assert_close(going_on[0, 1], torch.tensor([3.0, -10.0, then[1], 0.0]))
+        torch.testing.assert_close(inputs, torch.tensor([[[1.0, 0.5, then[0], 0.0], [3.0, -10.0, then[1], 1.0]]]))
 
 
-def test_an_end_is_judged_by_the_states_whatever_the_action() -> None:
-    model = fitted()
-    obs, next_obs = (torch.randn(5, OBS_DIM, generator=generator(k)).numpy() for k in (1, 2))
+def test_an_end_is_judged_by_the_states_alone_if_that_is_asked() -> None:
+    model = RewardEnsemble(OBS_DIM, ACTION_DIM, 2, (8,), ends_see_action=False, generator=generator())
+    model.set_input_stats(*tensors(segments()))
+    obs, next_obs = (20 + torch.randn(5, OBS_DIM, generator=generator(k)).numpy() for k in (1, 2))
+    some, others = (torch.randn(5, ACTION_DIM, generator=generator(k)).numpy() for k in (3, 4))
+    mean = model.input_mean[OBS_DIM : OBS_DIM + ACTION_DIM].expand(5, -1).numpy()
     ends = np.ones(5, np.bool_)
-    once, again = (
-        model.raw_reward(obs, torch.randn(5, ACTION_DIM, generator=generator(k)).numpy(), next_obs, ends)
-        for k in (3, 4)
-    )
-    np.testing.assert_array_equal(once, again)
-    assert (
-        model.raw_reward(obs, obs[:, :ACTION_DIM], next_obs, ~ends)
-        != model.raw_reward(obs, -obs[:, :ACTION_DIM], next_obs, ~ends)
-    ).all()
+    expected = model.raw_reward(obs, mean, next_obs, ends)  # what is hidden counts as the mean action
+    for actions in (some, others):
+        np.testing.assert_allclose(model.raw_reward(obs, actions, next_obs, ends), expected, rtol=1e-6)
+    assert (model.raw_reward(obs, some, next_obs, ~ends) != model.raw_reward(obs, others, next_obs, ~ends)).all()
+    made = segments()
+    living = ~stack(made)[2][:, :-1]
+    raw = model.segment_rewards(*tensors(made)).mean(0).detach().numpy()[living]
+    np.testing.assert_allclose(model.raw_reward(*rows(made)), raw, rtol=1e-4, atol=1e-5)
 
 
 def test_changes_have_statistics_of_their_own() -> None:
@@ -137,8 +137,9 @@ def test_a_members_gradient_leaves_the_others_alone() -> None:
         assert parameter.grad[[0, 2]].abs().sum() == 0
 
 
-def test_an_outlier_counts_no_more_than_a_few_standard_deviations() -> None:
-    model, alive = fitted(), [s for s in segments() if not s.absorbing.any()]
+@pytest.mark.parametrize("potential", [False, True])
+def test_an_outlier_counts_no_more_than_a_few_standard_deviations(potential: bool) -> None:
+    model, alive = fitted(potential=potential), [s for s in segments() if not s.absorbing.any()]
     far, farther = (
         model.segment_rewards(*tensors([dataclasses.replace(s, obs=s.obs * np.float32(factor)) for s in alive]))
         for factor in (1e5, 1e9)
@@ -150,7 +151,7 @@ def test_an_outlier_counts_no_more_than_a_few_standard_deviations() -> None:
 def test_inputs_are_normalised_over_living_rows_alone() -> None:
     model = fitted()
     obs, actions, absorbing = tensors(segments())
-    inputs = model.inputs(obs, actions, torch.zeros_like(absorbing))  # as if none ended, which would hide the action
+    inputs = model.inputs(obs, actions, absorbing)  # obs, actions, perhaps next obs, flags
     alive = ~absorbing[:, :-1]
     assert inputs.shape[:2] == (6, STEPS)
     std, mean = torch.std_mean(inputs[alive][:, OBS_DIM : OBS_DIM + ACTION_DIM], dim=0)

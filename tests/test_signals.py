@@ -55,7 +55,7 @@ def test_the_learned_return_is_of_whole_episodes_in_raw_units() -> None:
     whole = [episode([1.0, 1.0], terminated=True), episode([4.0], truncated=True)]
     spoilt = dataclasses.replace(whole[0], obs=np.full((3, 1), np.nan, np.float32))
     told = learned_return(ensemble, [*whole, episode([9.0]), spoilt])
-    assert told == {"learned_return": pytest.approx(1.5 * (1 + 4) / 2)}  # the action of a last step is not seen
+    assert told == {"learned_return": pytest.approx(1.5 * (2 + 4) / 2)}
     assert learned_return(ensemble, [episode([9.0])]) == {}
 
 
