@@ -43,13 +43,6 @@ class RewardConfig:
     sees_change: bool = False
     """Whether a net sees the change of the state, s' - s, in place of s': for tasks where progress is what counts."""
 
-    potential: bool = False
-    """Whether a step that ends no episode is also paid what the state gained, phi(s') - phi(s), phi an unbounded net of
-    its own: for tasks of getting somewhere, where what counts is where a clip leads rather than each of its steps."""
-
-    ends_see_action: bool = True
-    """Whether what a step that ends an episode is worth hangs on its action too: not where ends of a kind are few."""
-
     neutral_endings: bool = False
     """Whether staying dead is paid like living on average, so that the last step alone makes an end good or bad: for
     tasks with both crashes and goals. Else the answers decide what staying dead is worth."""
@@ -157,11 +150,6 @@ class TrainConfig:
     candidates: int = 10
     """Candidate pairs looked at for every query asked."""
 
-    ends_share: float = 0.0
-    """Share of the questions after the first fit that show the end of an episode at least, if there are as many: for
-    tasks whose ends decide, such as crashes and goals, where a good end would otherwise be too rare to be asked about.
-    The selector uniform knows no such share."""
-
     vec: Literal["dummy", "envpool"] = "dummy"
     """How environments are stepped: dummy steps Gymnasium's one by one; envpool its C++ copies of MuJoCo, classic
     control and Box2D on all cores, from whose steps no clips can be drawn; needs: pip install 'prefrl[envpool]'"""
@@ -188,8 +176,8 @@ _POSITIVE = {
     "members", "max_epochs", "terminal_scale", "step_share", "patience", "clip_range", "max_grad_norm",
     "final_learning_rate", "gradient_steps", "buffer_size",
 }  # fmt: skip
-_SHARES = {"initial_share": 1, "ends_share": 1, "gamma": 1, "gae_lambda": 1, "tau": 1, "mistake": 1, "skip": 1,
-           "label_smoothing": 1, "step_share": 1, "held_out": 0.5}  # fmt: skip
+_SHARES = {"initial_share": 1, "gamma": 1, "gae_lambda": 1, "tau": 1, "mistake": 1, "skip": 1, "label_smoothing": 1,
+           "step_share": 1, "held_out": 0.5}  # fmt: skip
 _ANY_SIGN = {"log_std_init"}
 _LARGEST = {"n_envs": 10_000, "n_steps": 10**6, "batch_size": 10**6, "members": 100}
 

@@ -50,7 +50,6 @@ class _Pairs:
     alive: Tensor  # (B, 2, T) 1 for a step taken alive, 0 for one in the absorbing state
     last: Tensor  # (B, 2, 1) index of the last step taken alive
     dies: Tensor  # (B, 2, 1) 1 if it led to the absorbing state
-    first_and_last: Tensor  # (B, 2, 2, obs_dim) raw states that are not absorbing
     targets: Tensor  # (B,)
     counts: Tensor  # (E, B) how often each member's bootstrap sample holds the pair
 
@@ -60,7 +59,6 @@ class _Pairs:
             self.alive[index],
             self.last[index],
             self.dies[index],
-            self.first_and_last[index],
             self.targets[index],
             self.counts[:, index],
         )
@@ -76,8 +74,6 @@ def make_ensemble(config: RewardConfig, obs_dim: int, action_dim: int, generator
         config.terminal_scale,
         config.bounded,
         config.sees_change,
-        config.potential,
-        config.ends_see_action,
         generator=generator,
     )
 
@@ -172,11 +168,8 @@ def _tensors(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> _Pa
     alive = (~absorbing[:, :-1]).float().unflatten(0, (-1, 2))
     last = (alive.sum(-1, keepdim=True).long() - 1).clamp(min=0)
     dies = absorbing[:, -1:].float().unflatten(0, (-1, 2)) * alive[..., :1]
-    reached = ((~absorbing).sum(-1) - 1).clamp(min=0)
-    both = torch.stack((obs[:, 0], obs[torch.arange(len(obs)), reached]), dim=1).unflatten(0, (-1, 2))
     targets = torch.tensor([target(p.choice) for p in preferences if p.choice], dtype=torch.float32)
-    counts = _bootstrap(ensemble.members, [p.seq for p in preferences])
-    return _Pairs(inputs, alive, last, dies, both, targets, counts)
+    return _Pairs(inputs, alive, last, dies, targets, _bootstrap(ensemble.members, [p.seq for p in preferences]))
 
 
 def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
@@ -188,19 +181,17 @@ def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
     return torch.from_numpy(counts.astype(np.float32))
 
 
-def _returns(ensemble: RewardEnsemble, inputs: Tensor, weights: Tensor, first_and_last: Tensor) -> Tensor:
-    """(E, B, 2) returns of both sides: of steps (B, 2, K, input_dim + 1) that count `weights` (B, 2, K) each, and of
-    the potential gained from their first state to their last (B, 2, 2, obs_dim)."""
+def _returns(ensemble: RewardEnsemble, inputs: Tensor, weights: Tensor) -> Tensor:
+    """(E, B, 2) returns of both sides, of steps (B, 2, K, input_dim + 1) that count `weights` (B, 2, K) each."""
     rewards = ensemble(inputs.flatten(0, 2)).unflatten(1, inputs.shape[:3])  # (E, B, 2, K)
-    phi = ensemble.potentials(first_and_last.flatten(0, 1)).unflatten(1, first_and_last.shape[:2])  # (E, B, 2, 2)
-    returns: Tensor = (rewards * weights).sum(-1) + phi[..., 1] - phi[..., 0]
+    returns: Tensor = (rewards * weights).sum(-1)
     return returns
 
 
 @torch.no_grad()
 def _logits(ensemble: RewardEnsemble, pairs: _Pairs) -> Tensor:
     """(E, B) left return minus right return, of whole segments."""
-    returns = _returns(ensemble, pairs.inputs, pairs.alive, pairs.first_and_last)
+    returns = _returns(ensemble, pairs.inputs, pairs.alive)
     return returns[..., 0] - returns[..., 1]
 
 
@@ -220,7 +211,7 @@ def _one_pass(
     for index in torch.randperm(len(pairs.targets), generator=generator).split(config.batch_size):
         batch = pairs[index]
         inputs, weights = _some_steps(batch, config.step_share, generator)
-        returns = _returns(ensemble, inputs, weights, batch.first_and_last)
+        returns = _returns(ensemble, inputs, weights)
         losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         (losses * batch.counts).mean(1).sum().backward()

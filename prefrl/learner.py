@@ -45,7 +45,7 @@ from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
 REWARD_FILE = "reward_model.safetensors"
 REPLAY_FILE = "replay.safetensors"
-FORMAT = 2
+FORMAT = 1
 """Of a checkpoint's files; raised whenever another prefrl would misread them."""
 
 

@@ -12,7 +12,6 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "LunarLander-v3": lambda c: replace(
         c,
         selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
-        ends_share=0.4,  # or no landing is ever asked about, and each is taken for a crash
         ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(
             c.reward_model,
@@ -20,8 +19,6 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
             terminal_scale=50.0,
             bounded=False,
             sees_change=True,
-            potential=True,
-            ends_see_action=False,
             neutral_endings=True,
         ),
     ),

@@ -125,7 +125,6 @@ def select(
     predict: Predict | None,
     num_timesteps: int,
     rng: np.random.Generator,
-    ends_share: float = 0.0,
 ) -> list[Query]:
     """`count` queries over `segments` of equal length, chosen by `selector`, their sides shuffled.
 
@@ -137,7 +136,6 @@ def select(
         predict: the reward model's returns; called once at most, for all segments together.
         num_timesteps: steps trained so far, kept in the queries.
         rng: draws candidates, ties and sides.
-        ends_share: of the queries, so many show the end of an episode, or as many as candidates do.
 
     Raises:
         UsageError: the selector is unknown, or there are too few segments.
@@ -150,9 +148,7 @@ def select(
     else:
         most = len(segments) * (len(segments) - 1) // 2
         pool = candidate_pairs(len(segments), max(count, min(count * candidates, most)), rng)  # (C, 2)
-        if ends_share:
-            pool = np.unique(np.concatenate((pool, _pairs_with(_ends(segments), len(segments), rng))), axis=0)
-        pairs = pool[_choose(selector, segments, pool, count, ends_share, predict, rng)]
+        pairs = pool[_choose(selector, segments, pool, count, predict, rng)]
     swapped = rng.random(count) < 0.5
     sides = np.where(swapped[:, None], pairs[:, ::-1], pairs)
     return [
@@ -191,52 +187,23 @@ def segment_features(segments: Sequence[Segment]) -> Floats:
     return np.where(constant, 0.0, centred / np.where(constant, 1.0, scale))
 
 
-def _ends(segments: Sequence[Segment]) -> Indices:
-    """Indices of those that show the end of an episode."""
-    return np.flatnonzero([segment.absorbing[-1] for segment in segments])
-
-
-def _pairs_with(these: Indices, num_segments: int, rng: np.random.Generator) -> Indices:
-    """Pairs i < j (K, 2) of each of `these` (K,) segments and another one, so that a rare kind is a candidate too."""
-    others = (these + rng.integers(1, num_segments, len(these))) % num_segments
-    return np.sort(np.stack([these, others], axis=1), axis=1)
-
-
 def _choose(
     selector: Selector,
     segments: Sequence[Segment],
     pairs: Indices,
     count: int,
-    ends_share: float,
     predict: Predict,
     rng: np.random.Generator,
 ) -> Indices:
-    """Indices (count,) into the candidate `pairs` (C, 2): first `ends_share` of them among those that show an end."""
-    features = None if selector in ("disagreement", "entropy") else _pair_features(segments, pairs)
-    probabilities = None if selector == "kcentre" else pair_probabilities(segments, pairs, predict)
-
-    def best(among: Indices, number: int) -> Indices:
-        if number == 0:
-            return among[:0]
-        some = None if features is None else features[among]
-        stated = None if probabilities is None else probabilities[:, among]
-        return among[_best(selector, stated, some, number, rng)]
-
-    with_end = np.flatnonzero(np.isin(pairs, _ends(segments)).any(axis=1))
-    first = best(with_end, min(round(ends_share * count), len(with_end)))
-    return np.concatenate((first, best(np.setdiff1d(np.arange(len(pairs)), first), count - len(first))))
-
-
-def _best(
-    selector: Selector, probabilities: Floats | None, features: Floats | None, count: int, rng: np.random.Generator
-) -> Indices:
-    """Indices (count,) of the pairs that `selector` takes by the members' probabilities (E, C) and features (C, F)."""
-    if probabilities is None:
-        assert features is not None
-        return k_centre(features, count, rng)
-    if features is not None:
-        return disagreement_k_centre(probabilities, features, count, rng)
-    return disagreement(probabilities, count) if selector == "disagreement" else entropy(probabilities, count)
+    """Indices (count,) into the candidate `pairs` (C, 2)."""
+    if selector == "kcentre":
+        return k_centre(_pair_features(segments, pairs), count, rng)
+    probabilities = pair_probabilities(segments, pairs, predict)
+    if selector == "disagreement":
+        return disagreement(probabilities, count)
+    if selector == "entropy":
+        return entropy(probabilities, count)
+    return disagreement_k_centre(probabilities, _pair_features(segments, pairs), count, rng)
 
 
 def _pair_features(segments: Sequence[Segment], pairs: Indices) -> Floats:

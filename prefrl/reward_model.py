@@ -4,7 +4,9 @@ Axes: E members, B segments, T steps.
 """
 
 import json
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -12,8 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from prefrl.nets import StackedNets
-
+LEAK = 0.01  # slope of the hidden units below 0
 INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the reward
 
 
@@ -24,19 +25,12 @@ class RewardEnsemble(nn.Module):
     With `sees_change` the nets get s' - s in place of s': where progress is what counts, it would otherwise hide in the
     difference of two almost equal inputs.
 
-    With `potential` each member adds phi(s') - phi(s), unbounded, to a step that ends no episode, phi a net of its own:
-    the shape, undiscounted, of the reward that Fu et al. 2018 (AIRL) learn from demonstrations. Over a clip these add
-    up to what it gained from its first state to its last, whatever lies between, so that a few comparisons tell much
-    of where it is good to be.
-
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
     agent's reward does not drift.
 
     A step in the absorbing state is worth 0 before rescaling. Nothing is lost by it: comparisons of segments of equal
     length say nothing about a constant added to every step. The step that leads there has an output of its own, which
     may reach `terminal_scale` times as far as that of an ordinary step: a crash or a goal can outweigh many steps.
-    Unless `ends_see_action`, it is judged by the states alone: where few ends of a kind are seen, a net would mistake
-    the actions that happened to lead there for what made them good.
     """
 
     input_mean: Tensor  # (input_dim,)
@@ -53,8 +47,6 @@ class RewardEnsemble(nn.Module):
         terminal_scale: float = 1.0,
         bounded: bool = True,
         sees_change: bool = False,
-        potential: bool = False,
-        ends_see_action: bool = True,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
@@ -62,12 +54,11 @@ class RewardEnsemble(nn.Module):
         super().__init__()
         self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
         self.terminal_scale, self.bounded, self.sees_change = terminal_scale, bounded, sees_change
-        self.potential, self.ends_see_action = potential, ends_see_action
         self.input_dim = 2 * obs_dim + action_dim  # observation, action, next observation or change
         widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing; ordinary and last steps
         generator = torch.Generator().manual_seed(0) if generator is None else generator
-        self.nets = StackedNets(members, widths, generator)
-        self.phi = StackedNets(members, [obs_dim, *hidden, 1], generator) if potential else None
+        self.weights = nn.ParameterList(_uniform(generator, (members, i, o), i) for i, o in pairwise(widths))
+        self.biases = nn.ParameterList(_uniform(generator, (members, 1, o), i) for i, o in pairwise(widths))
         self.register_buffer("input_mean", torch.zeros(self.input_dim))
         self.register_buffer("input_std", torch.ones(self.input_dim))
         self.register_buffer("output_mean", torch.zeros(()))
@@ -91,34 +82,26 @@ class RewardEnsemble(nn.Module):
         then = next_obs - obs if self.sees_change else next_obs
         x = (torch.cat((obs, actions, then), dim=-1) - self.input_mean) / self.input_std
         x = x.clamp(-INPUT_CLIP, INPUT_CLIP)
-        if not self.ends_see_action:
-            x[..., self.obs_dim : self.obs_dim + self.action_dim] *= ~dies.unsqueeze(-1)  # the mean instead
         return torch.cat((x, dies.unsqueeze(-1)), dim=-1)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """What each member pays for each row, potentials left out: (N, input_dim + 1) -> (E, N)."""
-        x = self.nets(inputs)
-        if self.bounded:
-            x = torch.tanh(x)
+        """Rewards of each member for each row: (N, input_dim + 1) -> (E, N)."""
+        assert inputs.ndim == 2
+        x = inputs.expand(self.members, *inputs.shape)
+        last = len(self.weights) - 1
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = torch.baddbmm(bias, x, weight)
+            if layer < last:
+                x = torch.nn.functional.leaky_relu(x, LEAK)
+            elif self.bounded:
+                x = torch.tanh(x)
         return torch.where(inputs[:, -1] > 0, self.terminal_scale * x[..., 1], x[..., 0])
-
-    def potentials(self, obs: Tensor) -> Tensor:
-        """Each member's phi of raw observations (B, K, obs_dim): (E, B, K); 0 without potentials."""
-        if self.phi is None:
-            return obs.new_zeros(()).expand(self.members, *obs.shape[:2])
-        phi: Tensor = self.phi(self._state(obs).flatten(0, 1))[..., 0].unflatten(1, obs.shape[:2])
-        return phi
-
-    def _state(self, obs: Tensor) -> Tensor:
-        x = (obs - self.input_mean[: self.obs_dim]) / self.input_std[: self.obs_dim]
-        return x.clamp(-INPUT_CLIP, INPUT_CLIP)
 
     def segment_rewards(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> Tensor:
         """Each member's reward of each step; arguments as in `inputs`. Returns (E, B, T)."""
         inputs = self.inputs(obs, actions, absorbing)
         rewards: Tensor = self(inputs.flatten(0, 1)).unflatten(1, inputs.shape[:2])
-        gained = self.potentials(obs).diff(dim=-1) * ~absorbing[:, 1:]
-        return (rewards + gained) * ~absorbing[:, :-1]
+        return rewards * ~absorbing[:, :-1]
 
     @torch.inference_mode()
     def returns(
@@ -171,20 +154,18 @@ class RewardEnsemble(nn.Module):
         then = next_obs - obs if self.sees_change else next_obs
         rows = np.concatenate((obs, actions, then), axis=1, dtype=np.float32)
         rows = np.clip((rows - self.input_mean.numpy()) / self.input_std.numpy(), -INPUT_CLIP, INPUT_CLIP)
-        if not self.ends_see_action:
-            rows[:, self.obs_dim : self.obs_dim + self.action_dim] *= ~terminated[:, None]
         rows = np.concatenate((rows, terminated[:, None]), axis=1, dtype=np.float32)
         ordinary, last = np.moveaxis(self._outputs(rows), -1, 0)  # (E, N)
-        if self.phi is not None:
-            after = self._state(torch.from_numpy(next_obs)).numpy()
-            phi = self.phi.in_numpy(np.concatenate((rows[:, : self.obs_dim], after)))[..., 0]  # (E, 2 N)
-            ordinary = ordinary - phi[:, : len(obs)] + phi[:, len(obs) :]
         raw: NDArray[np.float32] = np.where(terminated, self.terminal_scale * last, ordinary).mean(0)
         return raw
 
     def _outputs(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What `forward` computes before it chooses an output, (E, N, 2)."""
-        x = self.nets.in_numpy(rows)
+        """What `forward` computes before it chooses an output, (E, N, 2), in numpy: half the time for a few rows."""
+        x: NDArray[np.float32] = rows
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = x @ weight.detach().numpy() + bias.detach().numpy()
+            if layer < len(self.weights) - 1:
+                x = np.maximum(x, LEAK * x)
         return np.tanh(x) if self.bounded else x
 
     @torch.inference_mode()
@@ -215,8 +196,7 @@ class RewardEnsemble(nn.Module):
 
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""
-        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded", "sees_change", "potential",
-                 "ends_see_action")  # fmt: skip
+        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded", "sees_change")
         shape = {name: getattr(self, name) for name in names}
         return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
 
@@ -227,6 +207,11 @@ class RewardEnsemble(nn.Module):
         ensemble = cls(**json.loads(header["__metadata__"]["shape"]))
         ensemble.load_state_dict(load(data))
         return ensemble
+
+
+def _uniform(generator: torch.Generator, shape: tuple[int, ...], fan_in: int) -> nn.Parameter:
+    bound = 1.0 / math.sqrt(fan_in)  # as torch.nn.Linear
+    return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)
 
 
 def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:

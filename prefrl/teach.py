@@ -72,16 +72,7 @@ def ask(learner: Learner, store: Store, labels: int, span: int, episodes: list[E
         if config.record_frames:
             segments = filmed(segments)
         store.add_queries(
-            select(
-                config.selector,
-                segments,
-                missing,
-                config.candidates,
-                predict,
-                learner.num_timesteps,
-                rng,
-                config.ends_share,
-            )
+            select(config.selector, segments, missing, config.candidates, predict, learner.num_timesteps, rng)
         )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefrl.config import RewardConfig
-from prefrl.fit import FitMetrics, fit, make_ensemble
+from prefrl.fit import FitMetrics, fit
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import stack
 from prefrl.types import Choice, Preference, Query, Segment
@@ -24,7 +24,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def ensemble(config: RewardConfig = SMALL) -> RewardEnsemble:
-    return make_ensemble(config, OBS_DIM, ACTION_DIM, generator())
+    return RewardEnsemble(OBS_DIM, ACTION_DIM, config.members, config.hidden, generator=generator())
 
 
 def segment(rng: np.random.Generator) -> Segment:
@@ -70,38 +70,12 @@ def test_a_linear_reward_is_learned() -> None:
     assert 1 <= metrics.epochs <= 40
 
 
-def test_where_a_clip_ends_is_learned_better_with_potentials() -> None:
-    """The better clip is the one that gained more of the first number of the state, whatever lay between."""
-
-    def gained(clip: Segment) -> float:
-        return float(clip.obs[-1, 0] - clip.obs[0, 0])
-
-    def compared(count: int, seed: int) -> list[Preference]:
-        rng = np.random.default_rng(seed)
-        pairs = [(segment(rng), segment(rng)) for _ in range(count)]
-        return [
-            answer(k, left, right, "left" if gained(left) > gained(right) else "right")
-            for k, (left, right) in enumerate(pairs, 1)
-        ]
-
-    config = dataclasses.replace(SMALL, learning_rate=2e-3, max_epochs=20)
-    without, with_it = (
-        accuracy(train(compared(300, 0), dataclasses.replace(config, potential=potential))[0], compared(300, 1))
-        for potential in (False, True)
-    )
-    assert without < with_it - 0.03
-    assert with_it > 0.9
-
-
-@pytest.mark.parametrize("potential", [False, True])
-def test_what_is_fitted_is_the_difference_of_the_returns(potential: bool) -> None:
+def test_what_is_fitted_is_the_difference_of_the_returns() -> None:
     """Whenever a clip ends; with all steps looked at and none smoothed, the first loss is that of the returns."""
     rng = np.random.default_rng(0)
     clips = [make_segment(rng, STEPS, OBS_DIM, ACTION_DIM, end) for end in (None, STEPS, 5, 1)]
     prefs = [answer(k, left, right, "left") for k, (left, right) in enumerate(permutations(clips, 2), 1)]
-    config = RewardConfig(
-        hidden=(8,), potential=potential, step_share=1.0, label_smoothing=0.0, max_epochs=1, held_out=0.0
-    )
+    config = RewardConfig(hidden=(8,), step_share=1.0, label_smoothing=0.0, max_epochs=1, held_out=0.0)
     model = ensemble(config)
     model.set_input_stats(
         *(torch.from_numpy(x) for x in stack([s for p in prefs for s in (p.query.left, p.query.right)]))
@@ -255,18 +229,18 @@ def test_members_learn_from_samples_of_their_own() -> None:
         for parameter in model.parameters():
             parameter.copy_(parameter[:1].expand_as(parameter))
     fit(model, preferences(60), config=SMALL, generator=generator())
-    members = [tuple(w.flatten().tolist()) for w in model.nets.weights[0]]
+    members = [tuple(w.flatten().tolist()) for w in model.weights[0]]
     assert len(set(members)) == SMALL.members
 
 
 def seen_by(prefs: list[Preference], config: RewardConfig) -> np.ndarray:
     """(B, E) whether member e's weights depend on the answer to preference b."""
-    reference = train(prefs, config)[0].nets.weights[0].detach()
+    reference = train(prefs, config)[0].weights[0].detach()
     turned = {"left": "right", "right": "left"}
     changed = []
     for i, p in enumerate(prefs):
         other = [*prefs[:i], dataclasses.replace(p, choice=turned[p.choice]), *prefs[i + 1 :]]
-        changed.append((train(other, config)[0].nets.weights[0].detach() != reference).flatten(1).any(1).numpy())
+        changed.append((train(other, config)[0].weights[0].detach() != reference).flatten(1).any(1).numpy())
     return np.array(changed)
 
 

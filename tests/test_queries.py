@@ -313,22 +313,6 @@ def test_prediction_happens_once_at_most_and_on_everything(selector: Selector) -
     assert shapes == [((10, 6, 3), (10, 5, 2), (10, 6))] * asks
 
 
-@pytest.mark.parametrize("selector", [s for s in SELECTORS if s != "uniform"])
-def test_a_share_of_the_queries_shows_ends_if_there_are_as_many(selector: Selector) -> None:
-    alive = _pool(30)
-
-    def with_end(share: float, count: int, ends: int, candidates: int) -> int:
-        dead = [make_segment(_rng(k), 5, 3, 2, absorbing_from=2) for k in range(ends)]
-        queries = select(selector, [*alive, *dead], count, candidates, _first_obs, 0, _rng(), share)
-        assert len({frozenset((id(q.left), id(q.right))) for q in queries}) == count
-        return sum(q.left.absorbing[-1] or q.right.absorbing[-1] for q in queries)
-
-    assert with_end(0.5, 8, ends=3, candidates=10) >= 4
-    assert with_end(1.0, 3, ends=1, candidates=1) >= 1  # it is a candidate, whatever the others are
-    assert with_end(1.0, 30, ends=1, candidates=1) < 30  # there are not as many
-    assert with_end(1.0, 4, ends=0, candidates=10) == 0
-
-
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_without_a_model_the_choice_is_uniform(selector: Selector) -> None:
     pool = _pool(10)

@@ -20,10 +20,8 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def ensemble(
-    members: int = 3, hidden: tuple[int, ...] = (16, 8), seed: int = 0, potential: bool = False
-) -> RewardEnsemble:
-    return RewardEnsemble(OBS_DIM, ACTION_DIM, members, hidden, potential=potential, generator=generator(seed))
+def ensemble(members: int = 3, hidden: tuple[int, ...] = (16, 8), seed: int = 0) -> RewardEnsemble:
+    return RewardEnsemble(OBS_DIM, ACTION_DIM, members, hidden, generator=generator(seed))
 
 
 def segments(count: int = 6, seed: int = 0) -> list[Segment]:
@@ -38,9 +36,9 @@ def tensors(made: list[Segment]) -> tuple[torch.Tensor, ...]:
     return tuple(torch.from_numpy(x) for x in stack(made))
 
 
-def fitted(seed: int = 0, potential: bool = False) -> RewardEnsemble:
+def fitted(seed: int = 0) -> RewardEnsemble:
     """An ensemble whose normalisers were set."""
-    made = ensemble(seed=seed, potential=potential)
+    made = ensemble(seed=seed)
     made.set_input_stats(*tensors(segments()))
     made.set_output_stats(*stack(segments()))
     return made
@@ -80,23 +78,6 @@ def test_the_nets_see_state_action_and_what_follows_or_changes() -> None:
         torch.testing.assert_close(inputs, torch.tensor([[[1.0, 0.5, then[0], 0.0], [3.0, -10.0, then[1], 1.0]]]))
 
 
-def test_an_end_is_judged_by_the_states_alone_if_that_is_asked() -> None:
-    model = RewardEnsemble(OBS_DIM, ACTION_DIM, 2, (8,), ends_see_action=False, generator=generator())
-    model.set_input_stats(*tensors(segments()))
-    obs, next_obs = (20 + torch.randn(5, OBS_DIM, generator=generator(k)).numpy() for k in (1, 2))
-    some, others = (torch.randn(5, ACTION_DIM, generator=generator(k)).numpy() for k in (3, 4))
-    mean = model.input_mean[OBS_DIM : OBS_DIM + ACTION_DIM].expand(5, -1).numpy()
-    ends = np.ones(5, np.bool_)
-    expected = model.raw_reward(obs, mean, next_obs, ends)  # what is hidden counts as the mean action
-    for actions in (some, others):
-        np.testing.assert_allclose(model.raw_reward(obs, actions, next_obs, ends), expected, rtol=1e-6)
-    assert (model.raw_reward(obs, some, next_obs, ~ends) != model.raw_reward(obs, others, next_obs, ~ends)).all()
-    made = segments()
-    living = ~stack(made)[2][:, :-1]
-    raw = model.segment_rewards(*tensors(made)).mean(0).detach().numpy()[living]
-    np.testing.assert_allclose(model.raw_reward(*rows(made)), raw, rtol=1e-4, atol=1e-5)
-
-
 def test_changes_have_statistics_of_their_own() -> None:
     model = RewardEnsemble(1, 1, sees_change=True, generator=generator())
     obs = torch.tensor([[[0.0], [1.0], [4.0], [50.0]]])  # changes 1 and 3; the last state is absorbing
@@ -116,7 +97,7 @@ def test_a_layer_is_a_matrix_product() -> None:
     actions[1:, 0] = direction * torch.tensor([[1.0], [2.0]])
     base, once, twice = model.segment_rewards(obs, actions, absorbing)[..., 0].T  # (E,) each
     torch.testing.assert_close(twice - base, 2 * (once - base), rtol=1e-3, atol=1e-8)
-    weight = model.nets.weights[0][:, OBS_DIM : OBS_DIM + ACTION_DIM, 0]  # (E, action_dim)
+    weight = model.weights[0][:, OBS_DIM : OBS_DIM + ACTION_DIM, 0]  # (E, action_dim)
     torch.testing.assert_close(once - base, weight @ direction, rtol=1e-3, atol=1e-8)
 
 
@@ -125,7 +106,7 @@ def test_members_differ_and_the_generator_decides_how() -> None:
     assert rewards.shape == (3, 6, STEPS)
     assert len({tuple(member.flatten().tolist()) for member in rewards}) == 3
     assert_same(state(ensemble(seed=1)), state(ensemble(seed=1)))
-    assert not torch.equal(ensemble(seed=1).nets.weights[0], ensemble(seed=2).nets.weights[0])
+    assert not torch.equal(ensemble(seed=1).weights[0], ensemble(seed=2).weights[0])
 
 
 def test_a_members_gradient_leaves_the_others_alone() -> None:
@@ -137,9 +118,8 @@ def test_a_members_gradient_leaves_the_others_alone() -> None:
         assert parameter.grad[[0, 2]].abs().sum() == 0
 
 
-@pytest.mark.parametrize("potential", [False, True])
-def test_an_outlier_counts_no_more_than_a_few_standard_deviations(potential: bool) -> None:
-    model, alive = fitted(potential=potential), [s for s in segments() if not s.absorbing.any()]
+def test_an_outlier_counts_no_more_than_a_few_standard_deviations() -> None:
+    model, alive = fitted(), [s for s in segments() if not s.absorbing.any()]
     far, farther = (
         model.segment_rewards(*tensors([dataclasses.replace(s, obs=s.obs * np.float32(factor)) for s in alive]))
         for factor in (1e5, 1e9)
@@ -225,9 +205,8 @@ def test_too_few_rows_leave_a_usable_model() -> None:
     assert np.isfinite(model.reward(obs, actions, next_obs, terminated)).all()
 
 
-@pytest.mark.parametrize("potential", [False, True])
-def test_the_agents_reward_is_that_of_the_segments_rescaled(potential: bool) -> None:
-    model, made = fitted(potential=potential), segments()
+def test_the_agents_reward_is_that_of_the_segments_rescaled() -> None:
+    model, made = fitted(), segments()
     living = ~stack(made)[2][:, :-1]
     raw = model.segment_rewards(*tensors(made)).mean(0).detach().numpy()[living]  # (N,)
     got = model.reward(*rows(made))
@@ -313,9 +292,9 @@ def test_rescaling_changes_no_weights_and_takes_nothing_from_the_scale_before() 
     assert_same(before, state(model))
 
 
-@pytest.mark.parametrize(("hidden", "potential"), [((4,), False), ((16, 8, 4), True)])
-def test_bytes_give_back_the_same_ensemble_bit_for_bit(hidden: tuple[int, ...], potential: bool) -> None:
-    original = ensemble(members=2, hidden=hidden, potential=potential)
+@pytest.mark.parametrize("hidden", [(4,), (16, 8, 4)])
+def test_bytes_give_back_the_same_ensemble_bit_for_bit(hidden: tuple[int, ...]) -> None:
+    original = ensemble(members=2, hidden=hidden)
     original.set_input_stats(*tensors(segments()))
     original.set_output_stats(*stack(segments()))
     read = RewardEnsemble.from_bytes(original.to_bytes())
@@ -323,19 +302,3 @@ def test_bytes_give_back_the_same_ensemble_bit_for_bit(hidden: tuple[int, ...], 
     assert_same(state(original), state(read))
     assert read.to_bytes() == original.to_bytes()
     np.testing.assert_array_equal(read.reward(*rows(segments())), original.reward(*rows(segments())))
-
-
-def test_potentials_add_up_to_what_a_clip_gained_until_its_end() -> None:
-    with_it, without = (fitted(potential=potential) for potential in (True, False))
-    obs, actions, absorbing = stack(segments())
-    gained = with_it.returns(obs, actions, absorbing) - without.returns(obs, actions, absorbing)  # (E, B)
-    phi = with_it.potentials(torch.from_numpy(obs)).detach().numpy()  # (E, B, T + 1)
-    last = (~absorbing).sum(1) - 1
-    expected = phi[:, np.arange(len(obs)), last] - phi[:, :, 0]
-    np.testing.assert_allclose(gained, expected, atol=1e-5)
-    assert absorbing.any()
-    assert np.abs(expected).max() > 0
-
-
-def test_without_potentials_they_are_0() -> None:
-    assert not ensemble().potentials(torch.ones(2, 5, OBS_DIM)).any()
