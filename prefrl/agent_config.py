@@ -53,10 +53,6 @@ class PPOConfig:
     log_std_init: float = 0.0
     """Logarithm of the first standard deviation of a continuous action."""
 
-    refit_values: bool = False
-    """Whether the value net is fitted anew when the reward has changed, and not only moved by a constant: for rewards
-    that change much from fit to fit."""
-
     @property
     def rollout(self) -> int:
         """Environment steps between two updates: training stops after whole ones."""

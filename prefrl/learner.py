@@ -19,7 +19,6 @@ from prefrl.agent_config import PPOConfig
 from prefrl.agents import (
     EXPLORE,
     FIT,
-    VALUES,
     WEIGHTS,
     agent_files,
     derive_seed,
@@ -41,7 +40,7 @@ from prefrl.segments import Episode, cut, stack
 from prefrl.state_entropy import StateEntropy
 from prefrl.store import StoreInfo
 from prefrl.types import Preference, fingerprint
-from prefrl.values import move_values, refit_values
+from prefrl.values import move_values
 from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
 REWARD_FILE = "reward_model.safetensors"
@@ -141,8 +140,6 @@ class Learner:
             replay.relabel(self.agent, self.paid)
         elif span > 0:  # before, it had not begun to learn
             move_values(self.agent, self.normaliser, self.paid, recent)
-            if self.config.ppo.refit_values:
-                refit_values(self.agent, self.normaliser, self.paid, recent, self._generator(VALUES, span))
         return metrics
 
     def save(self, run: RunDir, span: int, known: Sequence[Preference]) -> None:

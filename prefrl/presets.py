@@ -12,7 +12,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "LunarLander-v3": lambda c: replace(
         c,
         selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
-        ppo=replace(c.ppo, ent_coef=0.005, refit_values=True),
+        ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(
             c.reward_model,
             step_share=1.0,

@@ -8,15 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 from prefrl.segments import Episode
 from prefrl.vec_env import LearnedRewardVecEnv
-
-ROUNDS, PASSES = 3, 2  # targets computed anew, and passes over all steps towards them
-BATCH, RATE, LONGEST_GRADIENT = 512, 1e-3, 0.5
 
 
 def move_values(agent: PPO, normaliser: VecNormalize, paid: LearnedRewardVecEnv, episodes: Sequence[Episode]) -> None:
@@ -33,59 +29,6 @@ def move_values(agent: PPO, normaliser: VecNormalize, paid: LearnedRewardVecEnv,
         terminated = np.array([e.terminated for e in episodes])
         with torch.no_grad():
             agent.policy.value_net.bias.add_(offset(rewards, values, terminated, agent.gamma))
-
-
-def refit_values(
-    agent: PPO,
-    normaliser: VecNormalize,
-    paid: LearnedRewardVecEnv,
-    episodes: Sequence[Episode],
-    generator: torch.Generator,
-) -> None:
-    """Fit the value net of `agent` to the lambda-returns of what its latest `episodes` would be paid now.
-
-    For rewards that change in more than their mean. It goes on from the weights it has, by gradient steps in an order
-    drawn from `generator`; the policy and its optimiser stay as they are.
-    """
-    episodes = [e for e in episodes if np.isfinite(e.obs).all()]
-    if not episodes:
-        return
-    rewards = [normaliser.normalize_reward(paid.pay(*e.transitions)) for e in episodes]
-    obs = torch.as_tensor(np.concatenate([normaliser.normalize_obs(e.obs[:-1]) for e in episodes])).float()
-    net = torch.nn.Sequential(agent.policy.mlp_extractor.value_net, agent.policy.value_net)
-    optimizer = torch.optim.Adam(net.parameters(), RATE)
-    for _ in range(ROUNDS):
-        found = [
-            lambda_returns(r, _values(agent, normaliser, e), agent.gamma, agent.gae_lambda)
-            for r, e in zip(rewards, episodes, strict=True)
-        ]
-        targets = torch.as_tensor(np.concatenate(found)).float()
-        for _ in range(PASSES):
-            for index in torch.randperm(len(targets), generator=generator).split(BATCH):
-                loss = torch.nn.functional.mse_loss(net(obs[index])[:, 0], targets[index])
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(net.parameters(), LONGEST_GRADIENT)
-                optimizer.step()
-
-
-def lambda_returns(
-    rewards: NDArray[np.floating], values: NDArray[np.floating], gamma: float, gae_lambda: float
-) -> NDArray[np.float64]:
-    """TD(lambda) returns (T,) of an episode: V_t + sum_k (gamma lambda)^k delta_{t+k} (Schulman et al. 2016, GAE).
-
-    Args:
-        rewards: (T,)
-        values: (T + 1,) of the states, the last one included: 0 if it is terminal.
-        gamma: discount factor.
-        gae_lambda: 0 trusts the values, 1 the rewards.
-    """
-    assert rewards.ndim == 1
-    assert values.shape == (len(rewards) + 1,)
-    deltas = rewards + gamma * values[1:] - values[:-1]
-    advantages = lfilter([1.0], [1.0, -gamma * gae_lambda], deltas[::-1])[::-1]
-    returns: NDArray[np.float64] = values[:-1] + advantages
-    return returns
 
 
 @torch.no_grad()

@@ -10,30 +10,12 @@ from small import SMALL
 from prefrl.config import TrainConfig
 from prefrl.learner import Learner
 from prefrl.segments import Episode
-from prefrl.values import lambda_returns, move_values, offset, refit_values
+from prefrl.values import move_values, offset
 
 GAMMA = 0.9
 CONFIG = dataclasses.replace(
     SMALL, env_id="RandomEnds-v0", ppo=dataclasses.replace(SMALL.ppo, gamma=GAMMA, n_steps=40, hidden=(32,))
 )
-
-
-def test_lambda_returns_by_hand() -> None:
-    """gamma 1/2, lambda 1/2: deltas are 1, 1 and 4 - 2; each advantage is its delta and a quarter of the next one."""
-    found = lambda_returns(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 2.0, 0.0]), 0.5, 0.5)
-    np.testing.assert_allclose(found, [1 + 1 + (1 + 2 / 4) / 4, 2 + 1 + 2 / 4, 4])
-
-
-@given(st.lists(st.floats(-10, 10), min_size=1, max_size=30), st.floats(-10, 10), st.floats(0, 0.99))
-def test_with_lambda_one_they_are_discounted_sums_and_with_zero_one_step(
-    rewards: list[float], last: float, gamma: float
-) -> None:
-    r, v = np.array(rewards), np.append(np.cos(np.arange(len(rewards))), last)
-    total = last
-    for reward in rewards[::-1]:
-        total = reward + gamma * total
-    assert lambda_returns(r, v, gamma, 1.0)[0] == pytest.approx(total, abs=1e-6)
-    np.testing.assert_allclose(lambda_returns(r, v, gamma, 0.0), r + gamma * v[1:], atol=1e-9)
 
 
 def test_an_offset_by_hand() -> None:
@@ -90,49 +72,6 @@ def test_nothing_else_changes() -> None:
     changed = {name for name, value in policy.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"value_net.bias"}
     assert learner.normaliser.ret_rms.var == stats
-
-
-def refit(learner: Learner, episodes: list[Episode]) -> None:
-    generator = torch.Generator().manual_seed(0)
-    refit_values(learner.agent, learner.normaliser, learner.paid, episodes, generator)  # type: ignore[arg-type]
-
-
-class FirstNumber:
-    """Pays the first number of the state."""
-
-    def reward(self, obs: np.ndarray, actions: np.ndarray, next_obs: np.ndarray, terminated: np.ndarray) -> np.ndarray:
-        return obs[:, 0]
-
-    def absorbing_reward(self) -> float:
-        return 0.0
-
-
-def test_refitted_values_see_which_states_a_new_reward_pays() -> None:
-    learner, episodes = practised()
-    learner.paid.reward_function = FirstNumber()
-    first = np.concatenate([e.obs[:-1, 0] for e in episodes])
-    move(learner, episodes)
-    assert np.corrcoef(values(learner, episodes), first)[0, 1] < 0.5
-    for _ in range(10):
-        refit(learner, episodes)
-    assert np.corrcoef(values(learner, episodes), first)[0, 1] > 0.9
-
-
-def test_policy_and_optimiser_stay_as_they_are_when_values_are_refitted() -> None:
-    learner, episodes = practised()
-    policy = learner.agent.policy
-    before = {name: value.clone() for name, value in policy.state_dict().items()}
-    steps = [state["step"].clone() for state in policy.optimizer.state_dict()["state"].values()]
-    refit(learner, episodes)
-    changed = {
-        name.split(".")[0] for name, value in policy.state_dict().items() if not torch.equal(value, before[name])
-    }
-    assert changed == {"mlp_extractor", "value_net"}
-    assert not any(
-        "policy_net" in name for name, value in policy.state_dict().items() if not torch.equal(value, before[name])
-    )
-    assert [state["step"] for state in policy.optimizer.state_dict()["state"].values()] == steps
-    refit(learner, [dataclasses.replace(e, obs=np.full_like(e.obs, np.nan)) for e in episodes])
 
 
 def test_episodes_of_bad_numbers_teach_nothing() -> None:
