@@ -54,15 +54,16 @@ class Checkpoint:
         """
         for name, value in wanted.items():
             noted = self.state.get(name)
-            if noted != value and name == "format":
+            if noted == value:
+                continue
+            if name == "format":
                 raise CheckpointError(
                     f"{self.path} was written by another version of prefrl (format {noted!r}, this one reads "
                     f"{value!r}); go on with that version, or train anew"
                 )
-            if noted != value:
-                raise CheckpointError(
-                    f"{self.path} is of another run: its {name} is {noted!r}, not {value!r}; restore a copy"
-                )
+            raise CheckpointError(
+                f"{self.path} is of another run: its {name} is {noted!r}, not {value!r}; restore a copy"
+            )
 
 
 def write(folder: Path, num_timesteps: int, files: Mapping[str, bytes], state: Mapping[str, Any]) -> None:
