@@ -27,7 +27,13 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "HalfCheetah-v5": lambda c: _runner(c),
     "Walker2d-v5": lambda c: _foresight(replace(c, steps=1_000_000), 0.995),
     "Ant-v5": lambda c: replace(_runner(c), labels=1000),
-    "Reacher-v5": lambda c: replace(c, reward_model=replace(c.reward_model, step_share=1.0)),
+    # Random actions cost more than the whole way to the goal: clips of them teach to keep still.
+    "Reacher-v5": lambda c: replace(
+        c,
+        initial_share=0.05,
+        ppo=replace(c.ppo, log_std_init=-2.0),
+        reward_model=replace(c.reward_model, step_share=1.0),
+    ),
     "Swimmer-v5": lambda c: _foresight(c, 0.9999),
     # A clip of 100 steps lasts 0.8 s, long enough for a whole flip.
     "prefrl/HopperBackflip-v0": lambda c: replace(
