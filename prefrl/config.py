@@ -143,6 +143,10 @@ class TrainConfig:
     initial_share: float = 0.25
     """Share of the labels asked before training starts, on these steps."""
 
+    labels_until: float = 1.0
+    """Share of the training by which all labels have been asked. Less lets the agent practise for the rest on a reward
+    that stays as it is, and a person leave earlier; more labels show what the trained agent does."""
+
     selector: Selector = "disagreement"
     """How pairs are chosen: uniform is random, disagreement takes what splits the ensemble, entropy what it is
     unsure of, kcentre what is unlike the others, disagreement_kcentre both."""
@@ -176,8 +180,8 @@ _POSITIVE = {
     "members", "max_epochs", "terminal_scale", "step_share", "patience", "clip_range", "max_grad_norm",
     "final_learning_rate", "gradient_steps", "buffer_size",
 }  # fmt: skip
-_SHARES = {"initial_share": 1, "gamma": 1, "gae_lambda": 1, "tau": 1, "mistake": 1, "skip": 1, "label_smoothing": 1,
-           "step_share": 1, "held_out": 0.5}  # fmt: skip
+_SHARES = {"initial_share": 1, "labels_until": 1, "gamma": 1, "gae_lambda": 1, "tau": 1, "mistake": 1, "skip": 1,
+           "label_smoothing": 1, "step_share": 1, "held_out": 0.5}  # fmt: skip
 _ANY_SIGN = {"log_std_init"}
 _LARGEST = {"n_envs": 10_000, "n_steps": 10**6, "batch_size": 10**6, "members": 100}
 

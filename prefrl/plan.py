@@ -29,8 +29,10 @@ class Plan:
         longest = n_envs * (time_limit or 1)
         self.spans = min(config.spans, self._rollouts, max(1, self._rollouts * rollout // longest))
         # What the last span shows could not change the agent any more, so nothing is asked after it.
-        self._quotas = label_schedule(config.labels if learned else 0, self.spans - 1, config.initial_share)
-        self._labels = [*accumulate(self._quotas), sum(self._quotas)]  # after span 0, 1, ..., spans
+        sessions = round(config.labels_until * (self.spans - 1))
+        self._quotas = label_schedule(config.labels if learned else 0, sessions, config.initial_share)
+        labels = list(accumulate(self._quotas))
+        self._labels = labels + labels[-1:] * (self.spans - sessions)  # after span 0, 1, ..., spans
         if learned:
             self._check()
 

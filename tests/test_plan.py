@@ -26,6 +26,13 @@ def test_a_plan_in_numbers() -> None:
     assert [plan.labels_after(span) for span in range(-1, 6)] == [0, 10, 14, 17, 19, 20, 20]
 
 
+@pytest.mark.parametrize(("until", "asked"), [(0.5, [10, 17, 20, 20, 20, 20]), (0.1, [20] * 6), (0.0, [20] * 6)])
+def test_labels_can_be_asked_early(until: float, asked: list[int]) -> None:
+    """Half of them at first, the others in two sessions of four, as 2 : 1, or none later."""
+    plan = Plan(config(initial_share=0.5, labels_until=until))
+    assert [plan.labels_after(span) for span in range(6)] == asked
+
+
 def test_what_is_explored_is_whole_steps_of_all_environments_and_a_tenth_at_most() -> None:
     assert Plan(config(explore_steps=90)).explore_steps == 92
     assert Plan(config(explore_steps=10**6)).explore_steps == 112  # a tenth of 1100 in steps of 4
@@ -91,6 +98,7 @@ plans = st.builds(
     spans=st.integers(1, 60),
     explore_steps=st.integers(0, 20000),
     initial_share=st.floats(0, 1),
+    labels_until=st.floats(0, 1),
 )
 
 
