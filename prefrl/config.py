@@ -43,6 +43,10 @@ class RewardConfig:
     sees_change: bool = False
     """Whether a net sees the change of the state, s' - s, in place of s': for tasks where progress is what counts."""
 
+    sees_action: bool = True
+    """Whether a net sees the action; without it, what follows from an action is all that is judged: for tasks where no
+    action is good or bad in itself. Few answers can tie a reward to an action that only comes along with it."""
+
     neutral_endings: bool = False
     """Whether staying dead is paid like living on average, so that the last step alone makes an end good or bad: for
     tasks with both crashes and goals. Else the answers decide what staying dead is worth."""

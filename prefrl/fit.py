@@ -74,6 +74,7 @@ def make_ensemble(config: RewardConfig, obs_dim: int, action_dim: int, generator
         config.terminal_scale,
         config.bounded,
         config.sees_change,
+        config.sees_action,
         generator=generator,
     )
 

@@ -23,7 +23,8 @@ class RewardEnsemble(nn.Module):
 
     Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`.
     With `sees_change` the nets get s' - s in place of s': where progress is what counts, it would otherwise hide in the
-    difference of two almost equal inputs.
+    difference of two almost equal inputs. Without `sees_action` they get no actions: what they do not see they cannot
+    take for a reason.
 
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
     agent's reward does not drift.
@@ -47,14 +48,16 @@ class RewardEnsemble(nn.Module):
         terminal_scale: float = 1.0,
         bounded: bool = True,
         sees_change: bool = False,
+        sees_action: bool = True,
         *,
         generator: torch.Generator | None = None,
     ) -> None:
         """Members get initialisations of their own, drawn from `generator` (seed 0 if None)."""
         super().__init__()
         self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
-        self.terminal_scale, self.bounded, self.sees_change = terminal_scale, bounded, sees_change
-        self.input_dim = 2 * obs_dim + action_dim  # observation, action, next observation or change
+        self.terminal_scale, self.bounded = terminal_scale, bounded
+        self.sees_change, self.sees_action = sees_change, sees_action
+        self.input_dim = 2 * obs_dim + action_dim * sees_action  # observation, action, next observation or change
         widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing; ordinary and last steps
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         self.weights = nn.ParameterList(_uniform(generator, (members, i, o), i) for i, o in pairwise(widths))
@@ -80,6 +83,7 @@ class RewardEnsemble(nn.Module):
 
     def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
         then = next_obs - obs if self.sees_change else next_obs
+        actions = actions if self.sees_action else actions[..., :0]
         x = (torch.cat((obs, actions, then), dim=-1) - self.input_mean) / self.input_std
         x = x.clamp(-INPUT_CLIP, INPUT_CLIP)
         return torch.cat((x, dies.unsqueeze(-1)), dim=-1)
@@ -152,6 +156,7 @@ class RewardEnsemble(nn.Module):
             (N,)
         """
         then = next_obs - obs if self.sees_change else next_obs
+        actions = actions if self.sees_action else actions[:, :0]
         rows = np.concatenate((obs, actions, then), axis=1, dtype=np.float32)
         rows = np.clip((rows - self.input_mean.numpy()) / self.input_std.numpy(), -INPUT_CLIP, INPUT_CLIP)
         rows = np.concatenate((rows, terminated[:, None]), axis=1, dtype=np.float32)
@@ -177,7 +182,8 @@ class RewardEnsemble(nn.Module):
         """Take mean and standard deviation of the inputs from segments; absorbing states are left out."""
         of_obs, of_actions = _moments(obs[~absorbing]), _moments(actions[~absorbing[:, :-1]])
         of_next = _moments((obs[:, 1:] - obs[:, :-1])[~absorbing[:, 1:]]) if self.sees_change else of_obs
-        mean, std = (torch.cat(moments) for moments in zip(of_obs, of_actions, of_next, strict=True))
+        of_all = (of_obs, of_actions, of_next) if self.sees_action else (of_obs, of_next)
+        mean, std = (torch.cat(moments) for moments in zip(*of_all, strict=True))
         self.input_mean.copy_(mean)
         self.input_std.copy_(std)
 
@@ -196,8 +202,8 @@ class RewardEnsemble(nn.Module):
 
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""
-        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded", "sees_change")
-        shape = {name: getattr(self, name) for name in names}
+        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded")
+        shape = {name: getattr(self, name) for name in (*names, "sees_change", "sees_action")}
         return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
 
     @classmethod

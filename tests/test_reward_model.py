@@ -78,6 +78,17 @@ def test_the_nets_see_state_action_and_what_follows_or_changes() -> None:
         torch.testing.assert_close(inputs, torch.tensor([[[1.0, 0.5, then[0], 0.0], [3.0, -10.0, then[1], 1.0]]]))
 
 
+def test_nets_that_do_not_see_actions_pay_all_actions_alike() -> None:
+    model = RewardEnsemble(OBS_DIM, ACTION_DIM, sees_change=True, sees_action=False, generator=generator())
+    obs, actions, absorbing = tensors(segments())
+    model.set_input_stats(obs, actions, absorbing)
+    model = RewardEnsemble.from_bytes(model.to_bytes())
+    rewards = model.segment_rewards(obs, actions, absorbing)  # (E, B, T)
+    assert torch.equal(rewards, model.segment_rewards(obs, -2 * actions, absorbing))
+    rows = (obs[:, 0].numpy(), actions[:, 0].numpy(), obs[:, 1].numpy(), absorbing[:, 1].numpy())
+    np.testing.assert_allclose(model.raw_reward(*rows), rewards[..., 0].mean(0).detach(), rtol=1e-4, atol=1e-6)
+
+
 def test_changes_have_statistics_of_their_own() -> None:
     model = RewardEnsemble(1, 1, sees_change=True, generator=generator())
     obs = torch.tensor([[[0.0], [1.0], [4.0], [50.0]]])  # changes 1 and 3; the last state is absorbing
