@@ -15,6 +15,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 LEAK = 0.01  # slope of the hidden units below 0
+MIN_STD = 0.02  # of a step's reward in log-odds: a clip of 50 steps that much better is preferred at odds of e to 1
 INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the reward
 
 
@@ -191,14 +192,18 @@ class RewardEnsemble(nn.Module):
     def set_output_stats(
         self, obs: NDArray[np.float32], actions: NDArray[np.float32], absorbing: NDArray[np.bool_]
     ) -> None:
-        """Rescale the output to mean 0 and standard deviation 1 on the steps of these segments that end no episode."""
+        """Rescale the output to mean 0 and standard deviation 1 on the steps of these segments that end no episode.
+
+        A smaller deviation than `MIN_STD` counts as that much: where staying alive is all, it is noise, which must not
+        grow from fit to fit beside what an end is worth.
+        """
         segments = (torch.as_tensor(x) for x in (obs, actions, absorbing))
         rewards = self.segment_rewards(*segments).mean(0)
         raw = rewards[torch.as_tensor(~absorbing[:, 1:])]
         if len(raw) < 2:  # each step ends an episode
             raw = rewards[torch.as_tensor(~absorbing[:, :-1])]
         self.output_mean.copy_(raw.mean())
-        self.output_std.copy_(raw.std().clamp(min=1e-3) if len(raw) > 1 else torch.ones(()))
+        self.output_std.copy_(raw.std().clamp(min=MIN_STD) if len(raw) > 1 else torch.ones(()))
 
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""

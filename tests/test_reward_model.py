@@ -8,7 +8,7 @@ from builders import make_segment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefrl.reward_model import RewardEnsemble
+from prefrl.reward_model import MIN_STD, RewardEnsemble
 from prefrl.segments import Episode, cut, stack
 from prefrl.types import Segment
 
@@ -21,7 +21,11 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def ensemble(members: int = 3, hidden: tuple[int, ...] = (16, 8), seed: int = 0) -> RewardEnsemble:
-    return RewardEnsemble(OBS_DIM, ACTION_DIM, members, hidden, generator=generator(seed))
+    """Its rewards differ as those of trained nets do, which fresh ones' do not."""
+    made = RewardEnsemble(OBS_DIM, ACTION_DIM, members, hidden, generator=generator(seed))
+    with torch.no_grad():
+        made.weights[-1].mul_(30.0)
+    return made
 
 
 def segments(count: int = 6, seed: int = 0) -> list[Segment]:
@@ -242,6 +246,16 @@ def test_the_agents_reward_has_mean_0_and_standard_deviation_1_on_steps_that_end
     rewards = fitted().reward(obs, actions, next_obs, terminated)[~terminated]
     assert rewards.mean() == pytest.approx(0, abs=1e-5)
     assert rewards.std(ddof=1) == pytest.approx(1, abs=1e-4)
+
+
+def test_differences_that_answers_cannot_tell_are_not_blown_up() -> None:
+    model = ensemble()
+    with torch.no_grad():
+        model.weights[-1].mul_(1e-4)
+    model.set_output_stats(*stack(segments()))
+    obs, actions, next_obs, terminated = rows(segments())
+    assert model.output_std == MIN_STD
+    assert 0 < model.reward(obs, actions, next_obs, terminated)[~terminated].std() < 0.01
 
 
 def test_where_each_step_ends_an_episode_the_rescaling_is_to_these() -> None:
