@@ -29,7 +29,7 @@ class Plan:
         longest = n_envs * (time_limit or 1)
         self.spans = min(config.spans, self._rollouts, max(1, self._rollouts * rollout // longest))
         # What the last span shows could not change the agent any more, so nothing is asked after it.
-        sessions = round(config.labels_until * (self.spans - 1))
+        sessions = min(self.spans - 1, round(config.labels_until * self.spans))
         self._quotas = label_schedule(config.labels if learned else 0, sessions, config.initial_share)
         labels = list(accumulate(self._quotas))
         self._labels = labels + labels[-1:] * (self.spans - sessions)  # after span 0, 1, ..., spans
@@ -59,7 +59,8 @@ class Plan:
                 raise UsageError(
                     f"--labels {config.labels} asks for {asked} pairs after step {self.steps_after(span)}, but the "
                     f"{steps} steps before it give only {segments} segments of {config.segment_length}; ask for "
-                    "fewer labels, more --steps or a shorter --segment-length"
+                    f"fewer labels, more --steps{', a larger --labels-until' * (config.labels_until < 1)} or a shorter "
+                    "--segment-length"
                 )
 
     def _segments(self, steps: int) -> int:

@@ -26,11 +26,18 @@ def test_a_plan_in_numbers() -> None:
     assert [plan.labels_after(span) for span in range(-1, 6)] == [0, 10, 14, 17, 19, 20, 20]
 
 
-@pytest.mark.parametrize(("until", "asked"), [(0.5, [10, 17, 20, 20, 20, 20]), (0.1, [20] * 6), (0.0, [20] * 6)])
-def test_labels_can_be_asked_early(until: float, asked: list[int]) -> None:
-    """Half of them at first, the others in two sessions of four, as 2 : 1, or none later."""
-    plan = Plan(config(initial_share=0.5, labels_until=until))
-    assert [plan.labels_after(span) for span in range(6)] == asked
+@pytest.mark.parametrize(
+    ("until", "spans", "asked"),
+    [
+        (0.5, 6, [10, 15, 18, 20, 20, 20, 20]),  # half of them at first, the others in three sessions, as 3 : 2 : 1
+        (0.5, 2, [10, 20, 20]),
+        (0.5, 1, [20, 20]),
+        (0.0, 5, [20] * 6),
+    ],
+)
+def test_all_labels_can_be_asked_early(until: float, spans: int, asked: list[int]) -> None:
+    plan = Plan(config(initial_share=0.5, labels_until=until, spans=spans))
+    assert [plan.labels_after(span) for span in range(spans + 1)] == asked
 
 
 def test_what_is_explored_is_whole_steps_of_all_environments_and_a_tenth_at_most() -> None:
