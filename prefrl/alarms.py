@@ -62,6 +62,7 @@ def reward_hacking(records: Sequence[Record]) -> Alarm | None:
     the answers that they are yet to be fitted to, and a first fit can be wrong about nearly all of the next ones. What
     tells hacking is a steep fall from better days, over more spans than one.
     """
+    records = answered(records)
     window = fresh_window(records)
     right, decided, asked = fresh_answers(window)
     gain = sum(record.get("signals/gain") or 0.0 for record in window)
@@ -77,7 +78,7 @@ def reward_hacking(records: Sequence[Record]) -> Alarm | None:
         f"the agent gains learned reward, but {decided - right} of the last {decided} new answers say the opposite of "
         f"it, where {decided_before - right_before} of {decided_before} did before: it has found what the reward model "
         "likes and the teacher does not; look at a clip (prefrl evaluate --video), and train again with more --labels, "
-        "or a smaller --initial-share, to ask about what it does now",
+        "or a smaller --initial-share or a larger --labels-until, to ask about what it does now",
     )
 
 
@@ -85,6 +86,12 @@ def _p_fall(before: tuple[int, int], now: tuple[int, int]) -> float:
     """Chance of so low a share of right answers `now` (right, all), had nothing changed since `before`."""
     table = [[right, decided - right] for right, decided in (before, now)]
     return float(stats.fisher_exact(table, "greater").pvalue)
+
+
+def answered(records: Sequence[Record]) -> Sequence[Record]:
+    """`records` up to the last that has new answers: of what the agent gains after it, no answer speaks."""
+    last = max((i for i, record in enumerate(records) if record.get("signals/fresh_decided")), default=-1)
+    return records[: last + 1]
 
 
 def fresh_window(records: Sequence[Record]) -> Sequence[Record]:
@@ -167,7 +174,7 @@ def too_few_labels(records: Sequence[Record], steps: int) -> Alarm | None:
     if decided == 0 and (record.get("num_preferences") or 0) > FEW:
         return None  # nothing was to be held out, or all were ties, which is another alarm
     right = round((accuracy or 0.0) * decided)
-    fresh_right, fresh_decided, _ = fresh_answers(fresh_window(records))
+    fresh_right, fresh_decided, _ = fresh_answers(fresh_window(answered(records)))
     if max(wilson(right, decided, ONE_SIDED)[0], wilson(fresh_right, fresh_decided, ONE_SIDED)[0]) > 0.5:
         return None
     return Alarm(

@@ -44,12 +44,12 @@ class RewardConfig:
     """Whether a net sees the change of the state, s' - s, in place of s': for tasks where progress is what counts."""
 
     sees_action: bool = True
-    """Whether a net sees the action; without it, what follows from an action is all that is judged: for tasks where no
-    action is good or bad in itself. Few answers can tie a reward to an action that only comes along with it."""
+    """Whether a net sees the action. Without it, only what follows from an action is judged: for tasks where no action
+    is good or bad in itself. From few answers, a net takes what often comes with good behaviour for its cause."""
 
     neutral_endings: bool = False
-    """Whether staying dead is paid like living on average, so that the last step alone makes an end good or bad: for
-    tasks with both crashes and goals. Else the answers decide what staying dead is worth."""
+    """Whether staying dead is paid like living on average, as it was at the last fit, so that the last step alone makes
+    an end good or bad: for tasks with both crashes and goals. Else the answers decide what staying dead is worth."""
 
     step_share: float = 0.5
     """Share of a clip's steps, drawn at random, that one gradient step looks at; less is faster and regularises."""
@@ -138,7 +138,8 @@ class TrainConfig:
     """Steps in each of the two clips that a query compares."""
 
     spans: int = 30
-    """Stretches that training is divided into; after each, queries are asked and the reward is fitted."""
+    """Stretches that training is divided into; after each, up to --labels-until, queries are asked and the reward is
+    fitted."""
 
     explore_steps: int = 8000
     """Steps of random behaviour (sac: in search of new states) that the first labels are asked about; a tenth of
@@ -148,8 +149,9 @@ class TrainConfig:
     """Share of the labels asked before training starts, on these steps."""
 
     labels_until: float = 1.0
-    """Share of the training by which all labels have been asked. Less lets the agent practise for the rest on a reward
-    that stays as it is, and a person leave earlier; more labels show what the trained agent does."""
+    """Share of the training by which all labels have been asked; 0 asks them all before it. A smaller share lets the
+    agent practise for the rest on a reward that stays as it is, and a person leave earlier; a larger one shows more of
+    what the trained agent does, and tells whether the teacher still likes it."""
 
     selector: Selector = "disagreement"
     """How pairs are chosen: uniform is random, disagreement takes what splits the ensemble, entropy what it is

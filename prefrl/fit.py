@@ -71,10 +71,10 @@ def make_ensemble(config: RewardConfig, obs_dim: int, action_dim: int, generator
         action_dim,
         config.members,
         config.hidden,
-        config.terminal_scale,
-        config.bounded,
-        config.sees_change,
-        config.sees_action,
+        terminal_scale=config.terminal_scale,
+        bounded=config.bounded,
+        sees_change=config.sees_change,
+        sees_action=config.sees_action,
         generator=generator,
     )
 

@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 LEAK = 0.01  # slope of the hidden units below 0
-MIN_STD = 0.02  # of a step's reward in log-odds: a clip of 50 steps that much better is preferred at odds of e to 1
+MIN_STD = 0.02  # of a step's reward, in log-odds: a clip whose 50 steps are that much better wins 2.7 times for 1
 INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the reward
 
 
@@ -46,11 +46,11 @@ class RewardEnsemble(nn.Module):
         action_dim: int,
         members: int = 3,
         hidden: Sequence[int] = (64, 64),
+        *,
         terminal_scale: float = 1.0,
         bounded: bool = True,
         sees_change: bool = False,
         sees_action: bool = True,
-        *,
         generator: torch.Generator | None = None,
     ) -> None:
         """Members get initialisations of their own, drawn from `generator` (seed 0 if None)."""
@@ -194,8 +194,8 @@ class RewardEnsemble(nn.Module):
     ) -> None:
         """Rescale the output to mean 0 and standard deviation 1 on the steps of these segments that end no episode.
 
-        A smaller deviation than `MIN_STD` counts as that much: where staying alive is all, it is noise, which must not
-        grow from fit to fit beside what an end is worth.
+        A smaller deviation than `MIN_STD` counts as that much: where staying alive is all, it is noise, of another size
+        after each fit. What an end is worth, in such units, would jump as much, and beyond all that PPO can learn from.
         """
         segments = (torch.as_tensor(x) for x in (obs, actions, absorbing))
         rewards = self.segment_rewards(*segments).mean(0)
@@ -207,8 +207,9 @@ class RewardEnsemble(nn.Module):
 
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""
-        names = ("obs_dim", "action_dim", "members", "hidden", "terminal_scale", "bounded")
-        shape = {name: getattr(self, name) for name in (*names, "sees_change", "sees_action")}
+        names = ("obs_dim", "action_dim", "members", "hidden",
+                 "terminal_scale", "bounded", "sees_change", "sees_action")  # fmt: skip
+        shape = {name: getattr(self, name) for name in names}
         return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
 
     @classmethod

@@ -22,7 +22,7 @@ RECENT = 50  # answers that a side bias is looked for in
 def before_fit(ensemble: RewardEnsemble, new: Sequence[Preference], segments: Sequence[Segment]) -> Signals:
     """What the reward that was paid in a span makes of it, and of answers that it was not fitted to yet.
 
-    Its output was rescaled to mean 0 and standard deviation 1 on the behaviour of the span before, so that its mean on
+    Its output was rescaled to mean 0 and standard deviation 1 on the behaviour before the last fit, so that its mean on
     `segments` is what the agent has gained since then, in standard deviations. Both leave out the steps that end an
     episode.
     """

@@ -50,7 +50,7 @@ def _loop(run: RunDir) -> RunDir:
         store.describe(learner.store_info())
         plan = Plan(config, learner.time_limit)
         span, known = restore(learner, store, run)
-        progress.note(store, None)
+        progress.go_on(store, span)
         if span < 0:
             span = 0
             with progress.timing("explore"):

@@ -219,7 +219,7 @@ class LearnedRewardVecEnv(VecEnvWrapper):
 
     A termination is paid r(s, a, s') + gamma / (1 - gamma) * r_absorbing, the discounted worth of staying dead for
     ever: nobody gains or loses by dying but what the preferences say. With `neutral_endings` r_absorbing is 0 instead,
-    the mean of the steps of recent behaviour that end nothing. A time limit is paid nothing extra; SB3 adds
+    the mean of the steps before the last fit that end nothing. A time limit is paid nothing extra; SB3 adds
     gamma * V(terminal observation) to it afterwards, on top of this reward.
     """
 

@@ -156,6 +156,11 @@ GOOD = fresh(20, 20)
         ([GOOD, fresh(0, 6), fresh(0, 6)], False),  # too few to say
         ([GOOD, fresh(2, 10), fresh(1, 10, -0.5)], False),  # the agent does not follow
         ([GOOD, fresh(0, 19), *[fresh(0, 0)] * 9, fresh(0, 1)], False),  # too long ago
+        (
+            [GOOD, fresh(4, 10, -0.2), fresh(4, 10, -0.2), *[fresh(0, 0, 0.3)] * 5],
+            False,
+        ),  # no answer speaks of the gain
+        ([GOOD, fresh(4, 10), fresh(5, 10), *[fresh(0, 0, -0.3)] * 20], True),  # it stays what it was
         ([{}, {"signals/gain": None}], False),
     ],
 )
@@ -183,6 +188,7 @@ def test_new_answers_that_are_foreseen_are_enough() -> None:
     record = {"reward/held_out_accuracy": 0.7, "reward/held_out_decided": 10, "num_timesteps": 50}
     assert raised([{**record, **fresh(17, 25)}], 100) == []
     assert kinds(raised([{**record, **fresh(14, 25)}], 100)) == {"too_few_labels"}
+    assert raised([{**record, **fresh(17, 25)}, *[{**record, **fresh(0, 0)}] * 20], 100) == []  # none was asked since
 
 
 def test_without_a_held_out_share_nothing_is_said_about_labels() -> None:

@@ -29,12 +29,19 @@ configs = st.builds(
     labels=st.integers(0, 10**6),
     reward=st.sampled_from(["learned", "true"]),
     initial_share=unit,
+    labels_until=unit,
     algorithm=st.sampled_from(["ppo", "sac"]),
     sac=st.builds(SACConfig, tau=unit, gamma=st.floats(0, 0.999), hidden=widths),
     ppo=st.builds(PPOConfig, learning_rate=positive, gamma=st.floats(0, 0.999), hidden=widths),
     reward_model=st.builds(RewardConfig, members=st.integers(1, 9), hidden=widths, held_out=st.floats(0, 0.5)),
     oracle=st.builds(OracleConfig, beta=positive | st.just(math.inf), mistake=unit),
 )
+
+
+def test_a_run_of_before_there_was_an_option_goes_on_without_it() -> None:
+    values = to_json(TrainConfig("X-v0"))
+    del values["labels_until"], values["reward_model"]["sees_action"]
+    assert from_json(values) == TrainConfig("X-v0")
 
 
 @given(configs)
@@ -79,6 +86,7 @@ def _nested(path: str, value: Any) -> TrainConfig:
         ("ppo.gamma", "0.9", "--ppo.gamma"),
         ("reward", "ture", "--reward"),
         ("selector", "best", "--selector"),
+        ("labels_until", 1.01, "--labels-until"),
         ("ppo.activation", "gelu", "--ppo.activation"),
         ("reward_model.members", 0, "--reward-model.members"),
         ("reward_model.weight_decay", -1e-9, "--reward-model.weight-decay"),

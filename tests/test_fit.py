@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefrl.config import RewardConfig
-from prefrl.fit import FitMetrics, fit
+from prefrl.fit import FitMetrics, fit, make_ensemble
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import stack
 from prefrl.types import Choice, Preference, Query, Segment
@@ -25,6 +25,14 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def ensemble(config: RewardConfig = SMALL) -> RewardEnsemble:
     return RewardEnsemble(OBS_DIM, ACTION_DIM, config.members, config.hidden, generator=generator())
+
+
+def test_an_ensemble_is_of_the_shape_asked_for() -> None:
+    asked = RewardConfig(2, (5,), terminal_scale=7.0, bounded=False, sees_change=True, sees_action=False)
+    made = make_ensemble(asked, OBS_DIM, ACTION_DIM, generator())
+    for name in ("members", "hidden", "terminal_scale", "bounded", "sees_change", "sees_action"):
+        assert getattr(made, name) == getattr(asked, name) != getattr(RewardConfig(), name), name
+    assert (made.obs_dim, made.action_dim) == (OBS_DIM, ACTION_DIM)
 
 
 def segment(rng: np.random.Generator) -> Segment:

@@ -312,9 +312,12 @@ def test_spans_are_long_enough_for_whole_episodes() -> None:
     assert steps.min() >= 500 * config.ppo.n_envs
 
 
-def test_a_resumed_run_goes_on_telling_its_labels(tmp_path: Path) -> None:
-    run = train(SMALL, tmp_path / "run")
-    told = run.metrics()[-1]["num_preferences"]
+def test_a_resumed_run_goes_on_telling_its_labels_and_what_was_learned_from_them(tmp_path: Path) -> None:
+    run = train(dataclasses.replace(SMALL, labels_until=0.3), tmp_path / "run")  # by its last fit long before
+    told = run.metrics()[-1]
+    assert told["reward/held_out_accuracy"] is not None
     shutil.rmtree(max((run.path / "checkpoints").iterdir()))
     resume(run.path)
-    assert run.metrics()[-1]["num_preferences"] == told == SMALL.labels
+    again = run.metrics()[-1]
+    assert again["num_preferences"] == told["num_preferences"] == SMALL.labels
+    assert {k: v for k, v in again.items() if "reward/" in k} == {k: v for k, v in told.items() if "reward/" in k}

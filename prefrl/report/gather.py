@@ -29,7 +29,8 @@ Floats = NDArray[np.float64]
 class Judged:
     """The segments that were asked about, as the latest reward model sees them. Axes: S segments, T steps, B answers.
 
-    Rewards are in the units that the agent is paid in: mean 0 and standard deviation 1 on its latest behaviour.
+    Rewards are in the units that the agent is paid in: mean 0 and, as a rule, standard deviation 1 on its behaviour
+    before the last fit.
     """
 
     segments: list[Segment]
