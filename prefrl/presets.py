@@ -11,7 +11,6 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "Pendulum-v1": lambda c: _foresight(replace(c, steps=200_000, labels=200, ppo=replace(c.ppo, n_steps=64)), 0.95),
     "LunarLander-v3": lambda c: replace(
         c,
-        labels_until=0.5,  # landing takes practice on a reward that stays as it is
         selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
         ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(
@@ -20,7 +19,6 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
             terminal_scale=50.0,
             bounded=False,
             sees_change=True,
-            sees_action=False,  # or an engine that only runs along with what is good becomes good itself
             neutral_endings=True,
         ),
     ),
