@@ -31,14 +31,13 @@ class Plan:
         # What the last span shows could not change the agent any more, so nothing is asked after it.
         sessions = min(self.spans - 1, round(config.labels_until * self.spans))
         self._quotas = label_schedule(config.labels if learned else 0, sessions, config.initial_share)
-        labels = list(accumulate(self._quotas))
-        self._labels = labels + labels[-1:] * (self.spans - sessions)  # after span 0, 1, ..., spans
+        self._labels = list(accumulate(self._quotas))  # after span 0, 1, ..., sessions
         if learned:
             self._check()
 
     def labels_after(self, span: int) -> int:
         """Labels asked by the end of `span`, in all."""
-        return self._labels[span] if span >= 0 else 0
+        return self._labels[min(span, len(self._labels) - 1)] if span >= 0 else 0
 
     def answers_needed(self, span: int) -> int:
         """Answers without which training does not go on after `span`: a person may be `slack` behind the schedule."""

@@ -94,8 +94,8 @@ class Progress:
     def go_on(self, store: Store, span: int) -> None:
         """Remember what a run that is resumed after `span` knew then."""
         self.note(store, None)
-        for record in [r for r in self.history if r["span"] <= span][-1:]:
-            self.learned |= {key: value for key, value in record.items() if key.startswith("reward/")}
+        last: dict[str, Any] = next((record for record in reversed(self.history) if record["span"] <= span), {})
+        self.learned |= {key: value for key, value in last.items() if key.startswith("reward/")}
 
     def observe(self, signals: Mapping[str, float]) -> None:
         """Keep `signals` for this span's record, and for the alarms that they give rise to."""

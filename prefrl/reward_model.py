@@ -7,12 +7,15 @@ import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor, nn
+
+A = TypeVar("A", Tensor, NDArray[np.float32])
 
 LEAK = 0.01  # slope of the hidden units below 0
 MIN_STD = 0.02  # of a step's reward, in log-odds: a clip whose 50 steps are that much better wins 2.7 times for 1
@@ -83,11 +86,14 @@ class RewardEnsemble(nn.Module):
         return self._inputs(obs[:, :-1], actions, obs[:, 1:], absorbing[:, 1:])
 
     def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
-        then = next_obs - obs if self.sees_change else next_obs
-        actions = actions if self.sees_action else actions[..., :0]
-        x = (torch.cat((obs, actions, then), dim=-1) - self.input_mean) / self.input_std
+        x = (torch.cat(self._seen(obs, actions, next_obs), dim=-1) - self.input_mean) / self.input_std
         x = x.clamp(-INPUT_CLIP, INPUT_CLIP)
         return torch.cat((x, dies.unsqueeze(-1)), dim=-1)
+
+    def _seen(self, obs: A, actions: A, next_obs: A) -> tuple[A, ...]:
+        """What of a transition the nets are shown."""
+        then = next_obs - obs if self.sees_change else next_obs
+        return (obs, actions, then) if self.sees_action else (obs, then)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Rewards of each member for each row: (N, input_dim + 1) -> (E, N)."""
@@ -156,9 +162,7 @@ class RewardEnsemble(nn.Module):
         Returns:
             (N,)
         """
-        then = next_obs - obs if self.sees_change else next_obs
-        actions = actions if self.sees_action else actions[:, :0]
-        rows = np.concatenate((obs, actions, then), axis=1, dtype=np.float32)
+        rows = np.concatenate(self._seen(obs, actions, next_obs), axis=1, dtype=np.float32)
         rows = np.clip((rows - self.input_mean.numpy()) / self.input_std.numpy(), -INPUT_CLIP, INPUT_CLIP)
         rows = np.concatenate((rows, terminated[:, None]), axis=1, dtype=np.float32)
         ordinary, last = np.moveaxis(self._outputs(rows), -1, 0)  # (E, N)

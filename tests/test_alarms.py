@@ -156,10 +156,7 @@ GOOD = fresh(20, 20)
         ([GOOD, fresh(0, 6), fresh(0, 6)], False),  # too few to say
         ([GOOD, fresh(2, 10), fresh(1, 10, -0.5)], False),  # the agent does not follow
         ([GOOD, fresh(0, 19), *[fresh(0, 0)] * 9, fresh(0, 1)], False),  # too long ago
-        (
-            [GOOD, fresh(4, 10, -0.2), fresh(4, 10, -0.2), *[fresh(0, 0, 0.3)] * 5],
-            False,
-        ),  # no answer speaks of the gain
+        ([GOOD, fresh(4, 10, -0.2), fresh(4, 10, -0.2), *[fresh(0, 0, 0.3)] * 5], False),  # nobody judged the gain
         ([GOOD, fresh(4, 10), fresh(5, 10), *[fresh(0, 0, -0.3)] * 20], True),  # it stays what it was
         ([{}, {"signals/gain": None}], False),
     ],
