@@ -19,7 +19,7 @@ Selector = Literal["uniform", "disagreement", "entropy", "kcentre", "disagreemen
 class RewardConfig:
     """How the reward is learned: an ensemble of small nets under the Bradley-Terry model (Christiano et al. 2017)."""
 
-    members: int = 3
+    members: int = 7
     """Nets in the ensemble; their disagreement chooses queries, their mean is the reward."""
 
     hidden: tuple[int, ...] = (64, 64)
@@ -51,7 +51,7 @@ class RewardConfig:
     """Whether staying dead is paid like living on average, as it was at the last fit, so that the last step alone makes
     an end good or bad: for tasks with both crashes and goals. Else the answers decide what staying dead is worth."""
 
-    step_share: float = 0.5
+    step_share: float = 0.25
     """Share of a clip's steps, drawn at random, that one gradient step looks at; less is faster and regularises."""
 
     max_epochs: int = 20
@@ -60,8 +60,12 @@ class RewardConfig:
     patience: int = 4
     """Passes without a better held-out loss before a fit stops early."""
 
-    label_smoothing: float = 0.05
-    """Share of answers taken to be random, so that one wrong answer cannot dominate."""
+    error_rate: float = 0.1
+    """Share of answers taken to be given at random, so that the wrong ones among them cannot dominate."""
+
+    bootstrap: bool = False
+    """Whether each member learns from a sample of the answers, drawn with replacement, in place of all: members
+    disagree more, and each knows less."""
 
     held_out: float = 0.1
     """Share of the preferences kept from the gradient, for early stopping and honest agreement figures."""
@@ -187,7 +191,7 @@ _POSITIVE = {
     "final_learning_rate", "gradient_steps", "buffer_size",
 }  # fmt: skip
 _SHARES = {"initial_share": 1, "labels_until": 1, "gamma": 1, "gae_lambda": 1, "tau": 1, "mistake": 1, "skip": 1,
-           "label_smoothing": 1, "step_share": 1, "held_out": 0.5}  # fmt: skip
+           "error_rate": 0.99, "step_share": 1, "held_out": 0.5}  # fmt: skip
 _ANY_SIGN = {"log_std_init"}
 _LARGEST = {"n_envs": 10_000, "n_steps": 10**6, "batch_size": 10**6, "members": 100}
 
@@ -258,7 +262,9 @@ def from_json(values: dict[str, Any]) -> TrainConfig:
         for name, kind in (("ppo", PPOConfig), ("sac", SACConfig), ("reward_model", RewardConfig)):
             if name == "sac" and name not in values:  # runs of before there was SAC
                 continue
-            values[name] = kind(**{**values[name], "hidden": tuple(values[name]["hidden"])})
+            settings = {**values[name], "hidden": tuple(values[name]["hidden"])}
+            settings.pop("label_smoothing", None)  # runs of before there was an error rate
+            values[name] = kind(**settings)
         return TrainConfig(**{**values, "oracle": OracleConfig(**oracle)})
     except (KeyError, TypeError) as error:
         raise UsageError(f"the saved configuration does not fit this version of prefrl: {error}") from error

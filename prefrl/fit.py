@@ -26,7 +26,7 @@ class FitMetrics:
 
     epochs: int
     train_loss: float
-    """Mean of what the last pass minimised, in nats: likelihood of smoothed labels, on some of the steps."""
+    """Mean of what the last pass minimised, in nats, on some of the steps."""
 
     held_out_loss: float
     held_out_decided: int
@@ -44,14 +44,14 @@ class FitMetrics:
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Preferences as tensors: inputs and liveness of both sides' steps, targets, bootstrap counts."""
+    """Preferences as tensors: inputs and liveness of both sides' steps, targets, counts."""
 
     inputs: Tensor  # (B, 2, T, input_dim + 1)
     alive: Tensor  # (B, 2, T) 1 for a step taken alive, 0 for one in the absorbing state
     last: Tensor  # (B, 2, 1) index of the last step taken alive
     dies: Tensor  # (B, 2, 1) 1 if it led to the absorbing state
     targets: Tensor  # (B,)
-    counts: Tensor  # (E, B) how often each member's bootstrap sample holds the pair
+    counts: Tensor  # (E, B) how often each member's sample holds the pair
 
     def __getitem__(self, index: Tensor) -> "_Pairs":
         return _Pairs(
@@ -99,15 +99,17 @@ def fit(
     used = usable(preferences)
     if len(used) < 2:
         raise ValueError(f"{len(used)} usable preferences; a reward can be fitted to two or more")
-    pairs = _tensors(ensemble, used)
+    pairs = _tensors(ensemble, used, config.bootstrap)
     held_out = torch.from_numpy(is_held_out(used, config.held_out))
     train, test = pairs[(~held_out).nonzero()[:, 0]], pairs[held_out.nonzero()[:, 0]]
-    optimizer = torch.optim.AdamW(ensemble.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(
+        ensemble.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
     best_loss, best_epoch, best_weights = math.inf, 0, ensemble.state_dict()
     train_loss, epoch = math.nan, 0
     for epoch in range(1, config.max_epochs + 1):
         train_loss = _one_pass(ensemble, optimizer, train, config, generator)
-        loss = _loss(ensemble, test) if len(test.targets) else train_loss
+        loss = _loss(ensemble, test, config.error_rate) if len(test.targets) else train_loss
         if loss < best_loss:
             best_loss, best_epoch = loss, epoch
             best_weights = {k: v.clone() for k, v in ensemble.state_dict().items()}
@@ -157,7 +159,7 @@ def is_held_out(preferences: Sequence[Preference], share: float) -> NDArray[np.b
     return held_out
 
 
-def _tensors(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> _Pairs:
+def _tensors(ensemble: RewardEnsemble, preferences: Sequence[Preference], bootstrap: bool) -> _Pairs:
     """Refresh the input normaliser on all segments and prepare them, once a fit."""
     sides = [s for p in preferences for s in (p.query.left, p.query.right)]
     obs, actions, absorbing = (torch.from_numpy(x) for x in stack(sides))  # (2 B, T ...)
@@ -170,7 +172,9 @@ def _tensors(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> _Pa
     last = (alive.sum(-1, keepdim=True).long() - 1).clamp(min=0)
     dies = absorbing[:, -1:].float().unflatten(0, (-1, 2)) * alive[..., :1]
     targets = torch.tensor([target(p.choice) for p in preferences if p.choice], dtype=torch.float32)
-    return _Pairs(inputs, alive, last, dies, targets, _bootstrap(ensemble.members, [p.seq for p in preferences]))
+    seqs = [p.seq for p in preferences]
+    counts = _bootstrap(ensemble.members, seqs) if bootstrap else torch.ones(ensemble.members, len(seqs))
+    return _Pairs(inputs, alive, last, dies, targets, counts)
 
 
 def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
@@ -196,8 +200,8 @@ def _logits(ensemble: RewardEnsemble, pairs: _Pairs) -> Tensor:
     return returns[..., 0] - returns[..., 1]
 
 
-def _loss(ensemble: RewardEnsemble, pairs: _Pairs) -> float:
-    return float(bradley_terry_loss(_logits(ensemble, pairs), pairs.targets).mean())
+def _loss(ensemble: RewardEnsemble, pairs: _Pairs, error_rate: float) -> float:
+    return float(bradley_terry_loss(_logits(ensemble, pairs), pairs.targets, error_rate).mean())
 
 
 def _one_pass(
@@ -213,7 +217,7 @@ def _one_pass(
         batch = pairs[index]
         inputs, weights = _some_steps(batch, config.step_share, generator)
         returns = _returns(ensemble, inputs, weights)
-        losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.label_smoothing)
+        losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.error_rate)
         optimizer.zero_grad(set_to_none=True)
         (losses * batch.counts).mean(1).sum().backward()
         optimizer.step()

@@ -47,7 +47,7 @@ class RewardEnsemble(nn.Module):
         self,
         obs_dim: int,
         action_dim: int,
-        members: int = 3,
+        members: int = 7,
         hidden: Sequence[int] = (64, 64),
         *,
         terminal_scale: float = 1.0,
@@ -103,7 +103,7 @@ class RewardEnsemble(nn.Module):
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = torch.baddbmm(bias, x, weight)
             if layer < last:
-                x = torch.nn.functional.leaky_relu(x, LEAK)
+                x = torch.nn.functional.leaky_relu_(x, LEAK)  # in place: a copy less
             elif self.bounded:
                 x = torch.tanh(x)
         return torch.where(inputs[:, -1] > 0, self.terminal_scale * x[..., 1], x[..., 0])

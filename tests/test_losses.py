@@ -10,8 +10,8 @@ from prefrl.losses import bradley_terry_loss
 LN3 = math.log(3)  # sigmoid(log 3) = 3/4
 
 
-def loss(logits: list[list[float]], targets: list[float], label_smoothing: float = 0.0) -> list[list[float]]:
-    return bradley_terry_loss(torch.tensor(logits), torch.tensor(targets), label_smoothing).tolist()
+def loss(logits: list[list[float]], targets: list[float], error_rate: float = 0.0) -> list[list[float]]:
+    return bradley_terry_loss(torch.tensor(logits), torch.tensor(targets), error_rate).tolist()
 
 
 def test_loss_by_hand() -> None:
@@ -26,25 +26,36 @@ def test_a_tie_is_half_of_each_answer() -> None:
     assert value == pytest.approx((math.log(4 / 3) + math.log(4)) / 2)
 
 
-def test_smoothing_takes_a_share_of_the_answers_for_a_coins() -> None:
-    ((value,),) = loss([[LN3]], [1.0], label_smoothing=0.2)
-    assert value == pytest.approx(0.9 * math.log(4 / 3) + 0.1 * math.log(4))
+def test_a_share_of_the_answers_is_taken_for_a_coins() -> None:
+    ((right, wrong),) = loss([[LN3, LN3]], [1.0, 0.0], error_rate=0.2)
+    assert right == pytest.approx(-math.log(0.8 * 3 / 4 + 0.1))
+    assert wrong == pytest.approx(-math.log(0.8 * 1 / 4 + 0.1))
 
 
-def test_smoothing_makes_a_bounded_logit_the_best() -> None:
-    logits = torch.linspace(0, 8, 801)
-    best = logits[bradley_terry_loss(logits[None], torch.ones(801), 0.1)[0].argmin()]
-    assert float(best) == pytest.approx(math.log(0.95 / 0.05), abs=0.01)
+def test_an_answer_that_must_be_a_mistake_pulls_no_more() -> None:
+    """Smoothed labels would pull at it with all their weight."""
+    logits = torch.tensor([[2.0, 4.0, 8.0]], requires_grad=True)
+    bradley_terry_loss(logits, torch.zeros(3), error_rate=0.1).sum().backward()
+    assert logits.grad is not None
+    near, far, farthest = logits.grad[0].tolist()
+    assert near > far > farthest > 0
+    assert farthest < 0.01
 
 
-def test_huge_logits_give_no_infinity() -> None:
-    assert loss([[1000.0, -1000.0]], [1.0, 1.0]) == [[0.0, 1000.0]]
+@pytest.mark.parametrize(("error_rate", "wrong"), [(0.0, 1000.0), (0.1, -math.log(0.05))])
+def test_huge_logits_give_no_infinity(error_rate: float, wrong: float) -> None:
+    logits = torch.tensor([[1000.0, -1000.0]], requires_grad=True)
+    losses = bradley_terry_loss(logits, torch.ones(2), error_rate)
+    losses.sum().backward()
+    assert losses[0].tolist() == pytest.approx([-math.log(1 - error_rate / 2), wrong], abs=1e-6)
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
 
 
-@given(st.floats(-30, 30), st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))
-def test_swapping_the_sides_changes_no_loss(logit: float, target: float, smoothing: float) -> None:
-    assert loss([[logit]], [target], smoothing)[0] == pytest.approx(
-        loss([[-logit]], [1 - target], smoothing)[0], abs=1e-5
+@given(st.floats(-30, 30), st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 0.99))
+def test_swapping_the_sides_changes_no_loss(logit: float, target: float, error_rate: float) -> None:
+    assert loss([[logit]], [target], error_rate)[0] == pytest.approx(
+        loss([[-logit]], [1 - target], error_rate)[0], abs=1e-5
     )
 
 
