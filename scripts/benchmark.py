@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 from benchmark_clips import Clips, clips
 from benchmark_curves import Curves, curves
+from benchmark_fit import Fit, compare
 from benchmark_imitation import Imitation, imitation
 from benchmark_learning import Learning, learning
 from benchmark_speed import Speed, speed
@@ -21,6 +22,7 @@ Part = (
     Annotated[Learning, tyro.conf.subcommand("learning")]
     | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Curves, tyro.conf.subcommand("curves")]
+    | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[Speed, tyro.conf.subcommand("speed")]
     | Annotated[Imitation, tyro.conf.subcommand("imitation")]
     | Annotated[Clips, tyro.conf.subcommand("clips")]
@@ -36,6 +38,8 @@ def main(part: Part) -> None:
             table(part)
         case Curves():
             curves(part)
+        case Fit():
+            compare(part)
         case Speed():
             speed(part)
         case Imitation():

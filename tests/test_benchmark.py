@@ -2,17 +2,23 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+from builders import make_query, make_segment
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 
 from benchmark_curves import series
+from benchmark_fit import tried
 from benchmark_table import probability_of_improvement, table_lines, with_interval
 
+from prefrl.config import RewardConfig
 from prefrl.metrics import iqm
+from prefrl.types import Preference
 
 
 def row(env_id: str, arm: str, seed: int, true_return: float, speed: str = "") -> dict[str, str]:
@@ -94,3 +100,19 @@ def test_curves_are_read_from_run_folders(tmp_path: Path) -> None:
     assert (steps.tolist(), returns.tolist()) == ([200.0], [3.0])
     with pytest.raises(SystemExit, match="has no run of kcentre"):
         series(tmp_path, ["kcentre"])
+
+
+@pytest.mark.parametrize("said", ["left", "right"])
+def test_a_reward_is_tried_on_what_is_better_and_not_on_what_was_said(said: Literal["left", "right"]) -> None:
+    rng = np.random.default_rng(0)
+
+    def preference(seq: int, choice: Literal["left", "right"] | None = None) -> Preference:
+        left, right = (make_segment(rng, 5, 1, 1) for _ in range(2))
+        left, right = (replace(s, true_rewards=s.obs[:-1, 0]) for s in (left, right))
+        better: Literal["left", "right"] = "left" if left.true_return > right.true_return else "right"
+        return Preference(seq, make_query(rng, left=left, right=right), choice or better)
+
+    known, new = [preference(seq) for seq in range(100)], [preference(seq, said) for seq in range(100, 160)]
+    agreement, correlation = tried(known, new, RewardConfig(members=2, hidden=(16,), learning_rate=1e-2), 0)
+    assert agreement > 0.85
+    assert correlation > 0.85
