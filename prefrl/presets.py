@@ -12,6 +12,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "LunarLander-v3": lambda c: replace(
         c,
         selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
+        labels_until=0.6,  # to land takes long practice on a reward that stays as it is
         ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(
             c.reward_model,
