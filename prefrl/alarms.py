@@ -16,7 +16,7 @@ FRESH_SPANS = 10  # spans back from which they may come
 SURE = 1e-4  # chance of a false alarm after one span; healthy benchmark runs of 30 spans come no nearer than 3e-3
 DRIFT = 0.15  # share of old answers that must have gone lost
 FEW = 20  # answers below which nothing is said about them
-DEAD = 0.01  # spread of the members, as a share of that of the segments; healthy ones lie above 0.03
+DEAD = 0.002  # spread of the members, as a share of that of the segments; healthy ones lie above 0.01
 ONE_SIDED = 1.645  # quantile 0.95 of the normal distribution
 
 
