@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.special import expit
 
+from prefrl.config import RewardConfig
 from prefrl.epic import AdditiveReward, canonical, draw, pearson_distance
 from prefrl.evaluation import AnswerAgreement, Interval, RewardAgreement
 from prefrl.fit import is_held_out, stated, usable
 from prefrl.metrics import (
     Estimate,
+    answer_probability,
     brier_score,
     ensemble_spread,
     estimate,
@@ -76,19 +77,20 @@ def agreement(
 
 
 def answer_agreement(
-    ensemble: RewardEnsemble, preferences: Sequence[Preference], share: float, seed: int
+    ensemble: RewardEnsemble, preferences: Sequence[Preference], config: RewardConfig, seed: int
 ) -> AnswerAgreement | None:
-    """The reward model against those of `preferences` that a fit holding out `share` of them did not learn from.
+    """The reward model against those of `preferences` that a fit with `config` did not learn from.
 
     None if there is none.
     """
     used = usable(preferences)
-    held_out = [p for p, out in zip(used, is_held_out(used, share), strict=True) if out]
+    held_out = [p for p, out in zip(used, is_held_out(used, config.held_out), strict=True) if out]
     if not held_out:
         return None
     logits, targets = stated(ensemble, held_out)
     counts, each = resample(len(held_out), np.random.default_rng(seed)), np.arange(len(held_out))
-    found = _preference_figures(logits, targets, lambda: item_weights(counts, each))
+    said = answer_probability(logits, config.random_answers)
+    found = _preference_figures(logits, said, targets, lambda: item_weights(counts, each))
     return AnswerAgreement(
         **{name: figure.value for name, figure in found.items()}, answers=len(held_out), ci95=_intervals(found)
     )
@@ -129,13 +131,14 @@ def _pair_figures(data: Compared, rng: np.random.Generator) -> dict[str, Estimat
     learned = data.returns.mean(0)
     targets = (np.sign(data.true_returns[left] - data.true_returns[right]) + 1) / 2
     first, second = data.episode[left], data.episode[right]
-    return _preference_figures(
-        learned[left] - learned[right], targets, lambda: pair_weights(data.counts, first, second)
-    )
+    logits = learned[left] - learned[right]
+    better = answer_probability(logits, random_answers=0.0)
+    return _preference_figures(logits, better, targets, lambda: pair_weights(data.counts, first, second))
 
 
-def _preference_figures(logits: NDArray[Any], targets: NDArray[Any], weights: Any) -> dict[str, Estimate]:
-    probabilities = expit(logits.astype(np.float64))
+def _preference_figures(
+    logits: NDArray[Any], probabilities: NDArray[Any], targets: NDArray[Any], weights: Any
+) -> dict[str, Estimate]:
     return {
         "preference_accuracy": estimate(preference_accuracy, logits, targets, weights=weights()),
         "brier_score": estimate(brier_score, probabilities, targets, weights=weights()),

@@ -160,8 +160,8 @@ def dead_ensemble(record: Record) -> Alarm | None:
     return Alarm(
         "dead_ensemble",
         f"the ensemble's members differ by {spread:.2%} of what segments differ by: their disagreement tells nothing, "
-        "and questions are chosen at random; check that the answers vary, and start again with more "
-        "--reward-model.members, or with --selector kcentre",
+        "and questions are chosen at random; check that the answers vary, and start again with "
+        "--reward-model.bootstrap, more --reward-model.members, or --selector kcentre",
     )
 
 

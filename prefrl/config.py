@@ -60,8 +60,9 @@ class RewardConfig:
     patience: int = 4
     """Passes without a better held-out loss before a fit stops early."""
 
-    error_rate: float = 0.1
-    """Share of answers taken to be given at random, so that the wrong ones among them cannot dominate."""
+    random_answers: float = 0.1
+    """Share of answers taken to be given at random, half of them wrong, so that wrong ones cannot dominate: 0.2 for a
+    teacher who errs in a tenth."""
 
     bootstrap: bool = False
     """Whether each member learns from a sample of the answers, drawn with replacement, in place of all: members
@@ -191,7 +192,7 @@ _POSITIVE = {
     "final_learning_rate", "gradient_steps", "buffer_size",
 }  # fmt: skip
 _SHARES = {"initial_share": 1, "labels_until": 1, "gamma": 1, "gae_lambda": 1, "tau": 1, "mistake": 1, "skip": 1,
-           "error_rate": 0.99, "step_share": 1, "held_out": 0.5}  # fmt: skip
+           "random_answers": 0.99, "step_share": 1, "held_out": 0.5}  # fmt: skip
 _ANY_SIGN = {"log_std_init"}
 _LARGEST = {"n_envs": 10_000, "n_steps": 10**6, "batch_size": 10**6, "members": 100}
 
@@ -259,12 +260,14 @@ def from_json(values: dict[str, Any]) -> TrainConfig:
         values["run_dir"] = None if values["run_dir"] is None else Path(values["run_dir"])
         oracle = dict(values["oracle"])
         oracle["beta"] = math.inf if oracle["beta"] is None else oracle["beta"]
+        values["reward_model"] = dict(values["reward_model"])
+        if "label_smoothing" in values["reward_model"]:  # runs of before `random_answers`, which meant about the same
+            smoothing = values["reward_model"].pop("label_smoothing")
+            values["reward_model"] |= {"random_answers": min(smoothing, 0.99), "bootstrap": True}
         for name, kind in (("ppo", PPOConfig), ("sac", SACConfig), ("reward_model", RewardConfig)):
             if name == "sac" and name not in values:  # runs of before there was SAC
                 continue
-            settings = {**values[name], "hidden": tuple(values[name]["hidden"])}
-            settings.pop("label_smoothing", None)  # runs of before there was an error rate
-            values[name] = kind(**settings)
+            values[name] = kind(**{**values[name], "hidden": tuple(values[name]["hidden"])})
         return TrainConfig(**{**values, "oracle": OracleConfig(**oracle)})
     except (KeyError, TypeError) as error:
         raise UsageError(f"the saved configuration does not fit this version of prefrl: {error}") from error

@@ -114,7 +114,7 @@ def judge_reward(
         found,
         reward_model=agreement(ensemble, played, length, gamma, found.seed),
         reward_model_broad=agreement(ensemble, broad, length, gamma, found.seed),
-        held_out_answers=answer_agreement(ensemble, preferences, config.reward_model.held_out, found.seed),
+        held_out_answers=answer_agreement(ensemble, preferences, config.reward_model, found.seed),
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from prefrl.config import RewardConfig
 from prefrl.losses import bradley_terry_loss
-from prefrl.metrics import expected_calibration_error, preference_accuracy
+from prefrl.metrics import answer_probability, expected_calibration_error, preference_accuracy
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import stack
 from prefrl.types import Preference, effective, target
@@ -19,7 +19,8 @@ from prefrl.types import Preference, effective, target
 
 @dataclass(frozen=True)
 class FitMetrics:
-    """What a fit achieved. Held-out figures are of the ensemble's mean, on preferences no gradient came from."""
+    """What a fit achieved. Held-out figures are on preferences no gradient came from; of the ensemble's mean, but for
+    the loss."""
 
     preferences: int
     """Preferences used, those held out included and skipped ones not."""
@@ -29,6 +30,8 @@ class FitMetrics:
     """Mean of what the last pass minimised, in nats, on some of the steps."""
 
     held_out_loss: float
+    """Mean of the members' losses, in nats; that of another share of `random_answers` is another loss."""
+
     held_out_decided: int
     """Held-out preferences with a better side: what the next figure is a share of."""
 
@@ -109,22 +112,24 @@ def fit(
     train_loss, epoch = math.nan, 0
     for epoch in range(1, config.max_epochs + 1):
         train_loss = _one_pass(ensemble, optimizer, train, config, generator)
-        loss = _loss(ensemble, test, config.error_rate) if len(test.targets) else train_loss
+        loss = _loss(ensemble, test, config.random_answers) if len(test.targets) else train_loss
         if loss < best_loss:
             best_loss, best_epoch = loss, epoch
             best_weights = {k: v.clone() for k, v in ensemble.state_dict().items()}
         elif epoch - best_epoch >= config.patience:
             break
     ensemble.load_state_dict(best_weights)
-    logits, targets = _logits(ensemble, test).mean(0), test.targets.numpy()
+    logits, targets = _logits(ensemble, test).mean(0).numpy(), test.targets.numpy()
     return FitMetrics(
         preferences=len(used),
         epochs=epoch,
         train_loss=train_loss,
         held_out_loss=best_loss if len(test.targets) else math.nan,
         held_out_decided=int((targets != 0.5).sum()),
-        held_out_accuracy=preference_accuracy(logits.numpy(), targets),
-        held_out_calibration_error=expected_calibration_error(torch.sigmoid(logits).numpy(), targets),
+        held_out_accuracy=preference_accuracy(logits, targets),
+        held_out_calibration_error=expected_calibration_error(
+            answer_probability(logits, config.random_answers), targets
+        ),
     )
 
 
@@ -200,8 +205,8 @@ def _logits(ensemble: RewardEnsemble, pairs: _Pairs) -> Tensor:
     return returns[..., 0] - returns[..., 1]
 
 
-def _loss(ensemble: RewardEnsemble, pairs: _Pairs, error_rate: float) -> float:
-    return float(bradley_terry_loss(_logits(ensemble, pairs), pairs.targets, error_rate).mean())
+def _loss(ensemble: RewardEnsemble, pairs: _Pairs, random_answers: float) -> float:
+    return float(bradley_terry_loss(_logits(ensemble, pairs), pairs.targets, random_answers).mean())
 
 
 def _one_pass(
@@ -217,7 +222,7 @@ def _one_pass(
         batch = pairs[index]
         inputs, weights = _some_steps(batch, config.step_share, generator)
         returns = _returns(ensemble, inputs, weights)
-        losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.error_rate)
+        losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.random_answers)
         optimizer.zero_grad(set_to_none=True)
         (losses * batch.counts).mean(1).sum().backward()
         optimizer.step()

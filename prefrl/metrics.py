@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 Floats = NDArray[np.float64]
 Weights = NDArray[Any] | None
@@ -35,6 +35,15 @@ class Reliability(NamedTuple):
     confidence: Floats  # (bins,) mean probability that the stated winner wins, in [0.5, 1]
     accuracy: Floats  # (bins,) how often it did
     pairs: Floats  # (bins,) how many
+
+
+def answer_probability(logits: NDArray[Any], random_answers: float) -> Floats:
+    """Probability (B,) that the teacher says left, who answers at random in a share of all cases (`RewardConfig`).
+
+    With 0 it is the probability that left is better: Bradley-Terry on `logits`, return of left minus return of right.
+    """
+    probabilities: Floats = special.expit(logits.astype(np.float64))
+    return (1 - random_answers) * probabilities + random_answers / 2
 
 
 def preference_accuracy(logits: NDArray[Any], targets: NDArray[Any], weights: Weights = None) -> float:

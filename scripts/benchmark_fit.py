@@ -1,7 +1,8 @@
-"""Learn rewards from the first answers of finished runs, and see whether they name the better side of the next."""
+"""Learn rewards from the first answers of finished runs, and see whether they name the better of clips shown later."""
 
 import json
-import os
+import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from csv_rows import append
-from numpy.typing import NDArray
 from tyro.conf import Positional
 
 from prefrl.config import RewardConfig
 from prefrl.fit import fit, make_ensemble, usable
-from prefrl.metrics import iqm
+from prefrl.metrics import pearson, preference_accuracy
+from prefrl.presets import preset
 from prefrl.run_dir import RunDir, git_commit
 from prefrl.segments import stack
 from prefrl.store import Store
@@ -26,19 +27,22 @@ RESULTS = Path(__file__).parent / "results" / "fit.csv"
 
 @dataclass(frozen=True)
 class Fit:
-    """Compare settings of the reward model on the stores of finished runs, in minutes and without an agent."""
+    """Compare settings of the reward model on the answers of finished runs: in minutes, and without an agent.
+
+    Each fit begins anew, so that it says little of rewards that go on from earlier ones.
+    """
 
     runs: Positional[tuple[Path, ...]]
-    """Run folders of one environment."""
+    """Run folders of one environment and one kind of teacher."""
 
     settings: tuple[str, ...] = ("{}",)
-    """Fields of the reward model to set, as JSON, for example '{"members": 3}' '{"members": 7}'."""
+    """Fields of the preset's reward model to set, as JSON, for example '{"members": 3}' '{"bootstrap": true}'."""
 
     labels: tuple[int, ...] = (20, 40, 60, 100, 200, 400)
-    """First answers to learn from; a number that is too high for a run is left out there."""
+    """First answers to learn from; a run with too few is left out."""
 
     ahead: int = 60
-    """Questions that followed, and that the reward is tried on."""
+    """Questions that followed; their clips, in other pairs, are what the reward is tried on."""
 
     fits: int = 2
     """Initialisations of each fit."""
@@ -48,59 +52,69 @@ class Fit:
 
 
 def compare(what: Fit) -> None:
-    """Append a row for each setting and number of labels: means over runs and fits."""
+    """Append a row for each setting and number of labels: means over runs and fits.
+
+    Raises:
+        SystemExit: the runs cannot be compared with each other, or none has enough answers.
+    """
     torch.set_num_threads(1)
-    runs = [RunDir.open(path) for path in what.runs]
+    configs = [RunDir.open(path).config for path in what.runs]
+    if len({(config.env_id, config.oracle) for config in configs}) != 1:
+        raise SystemExit("the runs are of several environments or teachers; name runs of one only")
+    answers = [_answers(path) for path in what.runs]
     for words in what.settings:
+        model = replace(preset(configs[0].env_id).reward_model, **_fields(words))
+        model = preset(configs[0].env_id, reward_model=model).reward_model  # which checks it
         for labels in what.labels:
-            figures = []
-            for run in runs:
-                with Store(run.store_url) as store:
-                    answers = usable(store.preferences())
-                config = replace(run.config.reward_model, **_fields(words))
-                if len(answers) >= labels + what.ahead:
-                    some = answers[:labels], answers[labels : labels + what.ahead]
-                    figures += [tried(*some, config, seed) for seed in range(what.fits)]
-            if figures:
-                record = row(what, words, labels, figures)
-                append(what.results, record)
-                print(*record.values(), flush=True)
+            enough = [a for a in answers if len(a) >= labels + what.ahead]
+            if not enough:
+                raise SystemExit(f"no run has {labels + what.ahead} answers; name other runs or lower --labels")
+            figures = [
+                tried(a[:labels], a[labels : labels + what.ahead], model, seed)
+                for a in enough
+                for seed in range(what.fits)
+            ]
+            agreement, correlation = np.transpose(figures)
+            record = {
+                "env_id": configs[0].env_id,
+                "mistaken": configs[0].oracle.mistake,
+                "settings": words,
+                "labels": labels,
+                "ahead": what.ahead,
+                "fits": len(figures),
+                "agreement": round(float(agreement.mean()), 3),
+                "lowest": round(float(agreement.min()), 3),
+                "correlation": round(float(correlation.mean()), 3),
+                "git_commit": git_commit(),
+                "command": shlex.join(["python", *sys.argv]),
+            }
+            append(what.results, record)
+            print(*list(record.values())[:-2], flush=True)
+
+
+def _answers(path: Path) -> list[Preference]:
+    with Store(RunDir.open(path).store_url) as store:
+        return usable(store.preferences())
 
 
 def _fields(words: str) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(words).items()}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(words).items()}
 
 
-def tried(known: Sequence[Preference], new: Sequence[Preference], config: RewardConfig, seed: int) -> NDArray[Any]:
-    """(2,) Share of pairs `new` whose truly better side a reward learned from `known` names, and its correlation with
-    the true difference of returns. What was answered does not count: it may be mistaken."""
+def tried(
+    known: Sequence[Preference], later: Sequence[Preference], config: RewardConfig, seed: int
+) -> tuple[float, float]:
+    """How often a reward learned from `known` names the truly better of two clips, and its correlation with the truth.
+
+    The clips are those of `later`, paired anew: the pairs that were asked about are those of which the run's own reward
+    was least sure. What was answered does not count: it may be mistaken.
+    """
     generator = torch.Generator().manual_seed(seed)
-    segment = known[0].query.left
-    ensemble = make_ensemble(config, segment.obs.shape[1], segment.actions.shape[1], generator)
+    clips = [clip for p in later for clip in (p.query.left, p.query.right)]
+    ensemble = make_ensemble(config, clips[0].obs.shape[1], clips[0].actions.shape[1], generator)
     fit(ensemble, known, config=config, generator=generator)
-    sides = [[getattr(p.query, side) for p in new] for side in ("left", "right")]
-    left, right = (ensemble.returns(*stack(side)).mean(0) for side in sides)
-    true = np.array([p.query.left.true_return - p.query.right.true_return for p in new])
-    decided = true != 0
-    right_sides = np.sign(left - right)[decided] == np.sign(true)[decided]
-    return np.array([right_sides.mean(), np.corrcoef(left - right, true)[0, 1]])
-
-
-def row(what: Fit, words: str, labels: int, figures: Sequence[NDArray[Any]]) -> dict[str, Any]:
-    """One line of the results."""
-    agreement, correlation = np.transpose(figures)
-    first = RunDir.open(what.runs[0])
-    return {
-        "env_id": first.config.env_id,
-        "mistaken": first.config.oracle.mistake,
-        "settings": words,
-        "labels": labels,
-        "fits": len(figures),
-        "agreement": round(float(agreement.mean()), 3),
-        "agreement_iqm": round(iqm(agreement), 3),
-        "lowest": round(float(agreement.min()), 3),
-        "correlation": round(float(correlation.mean()), 3),
-        "git_commit": git_commit(),
-        "command": f"python scripts/benchmark.py fit {' '.join(map(os.fspath, what.runs))} "
-        f"--settings '{words}' --labels {labels}",
-    }
+    order = np.random.default_rng(seed).permutation(len(clips))
+    learned = ensemble.returns(*stack(clips)).mean(0)[order]
+    true = np.array([clip.true_return for clip in clips])[order]
+    learned, true = learned[::2] - learned[1::2], true[::2] - true[1::2]
+    return preference_accuracy(learned, (np.sign(true) + 1) / 2), pearson(learned, true)

@@ -27,7 +27,7 @@ def append(path: Path, record: dict[str, Any]) -> None:
         before = rows(path)
         if before and list(before[0]) != list(record):
             raise SystemExit(f"{path} has other columns: {', '.join(before[0])}; move it away")
-        writer = csv.DictWriter(file, list(record))
+        writer = csv.DictWriter(file, list(record), lineterminator="\n")
         if not before:
             writer.writeheader()
         writer.writerow(record)

@@ -11,7 +11,7 @@ from prefrl.agreement import _preference_figures, agreement, answer_agreement
 from prefrl.config import RewardConfig, TrainConfig
 from prefrl.fit import is_held_out
 from prefrl.learner import Learner
-from prefrl.metrics import item_weights
+from prefrl.metrics import answer_probability, item_weights
 from prefrl.segments import Episode, cut, stack
 from prefrl.types import Choice, Preference, Query
 
@@ -95,7 +95,7 @@ def test_too_little_to_compare_is_nan_and_one_episode_has_no_intervals() -> None
 
 def test_held_out_answers_are_those_that_no_gradient_came_from() -> None:
     learner, _, preferences = taught()
-    found = answer_agreement(learner.ensemble, preferences, 0.1, seed=0)
+    found = answer_agreement(learner.ensemble, preferences, RewardConfig(held_out=0.1), seed=0)
     assert found is not None
     held_out = [p for p, out in zip(preferences, is_held_out(preferences, 0.1), strict=True) if out]
     assert found.answers == len(held_out) == 15
@@ -103,14 +103,17 @@ def test_held_out_answers_are_those_that_no_gradient_came_from() -> None:
     logits = np.array([left - right for left, right in returns], np.float64)
     targets = np.array([p.choice == "left" for p in held_out])
     assert found.preference_accuracy == pytest.approx(np.mean((logits > 0) == targets))
-    assert found.brier_score == pytest.approx(np.mean((1 / (1 + np.exp(-logits)) - targets) ** 2), abs=1e-5)
+    said = 0.9 / (1 + np.exp(-logits)) + 0.05  # a tenth of the answers are at random
+    assert found.brier_score == pytest.approx(np.mean((said - targets) ** 2), abs=1e-5)
     low, high = found.ci95["preference_accuracy"]
     assert low <= found.preference_accuracy <= high
-    assert answer_agreement(learner.ensemble, preferences, 0.0, seed=0) is None
-    assert answer_agreement(learner.ensemble, [], 0.1, seed=0) is None
+    assert answer_agreement(learner.ensemble, preferences, RewardConfig(held_out=0.0), seed=0) is None
+    assert answer_agreement(learner.ensemble, [], RewardConfig(held_out=0.1), seed=0) is None
 
 
 def test_rewards_without_bounds_may_be_as_sure_as_they_like() -> None:
     logits, targets = np.array([-800.0, 800.0], np.float32), np.array([0.0, 1.0])
-    figures = _preference_figures(logits, targets, lambda: item_weights(np.ones((0, 2), np.int64), np.arange(2)))
+    counts, each = np.ones((0, 2), np.int64), np.arange(2)
+    better = answer_probability(logits, 0.0)
+    figures = _preference_figures(logits, better, targets, lambda: item_weights(counts, each))
     assert figures["brier_score"].value == figures["expected_calibration_error"].value == 0.0

@@ -33,7 +33,13 @@ configs = st.builds(
     algorithm=st.sampled_from(["ppo", "sac"]),
     sac=st.builds(SACConfig, tau=unit, gamma=st.floats(0, 0.999), hidden=widths),
     ppo=st.builds(PPOConfig, learning_rate=positive, gamma=st.floats(0, 0.999), hidden=widths),
-    reward_model=st.builds(RewardConfig, members=st.integers(1, 9), hidden=widths, held_out=st.floats(0, 0.5)),
+    reward_model=st.builds(
+        RewardConfig,
+        members=st.integers(1, 9),
+        hidden=widths,
+        held_out=st.floats(0, 0.5),
+        random_answers=st.floats(0, 0.99),
+    ),
     oracle=st.builds(OracleConfig, beta=positive | st.just(math.inf), mistake=unit),
 )
 
@@ -42,6 +48,13 @@ def test_a_run_of_before_there_was_an_option_goes_on_without_it() -> None:
     values = to_json(TrainConfig("X-v0"))
     del values["labels_until"], values["reward_model"]["sees_action"]
     assert from_json(values) == TrainConfig("X-v0")
+
+
+def test_a_run_of_before_random_answers_goes_on_with_samples_and_about_the_same_likelihood() -> None:
+    values = to_json(TrainConfig("X-v0"))
+    del values["reward_model"]["random_answers"], values["reward_model"]["bootstrap"]
+    values["reward_model"]["label_smoothing"] = 0.2
+    assert from_json(values).reward_model == RewardConfig(random_answers=0.2, bootstrap=True)
 
 
 @given(configs)
@@ -89,6 +102,7 @@ def _nested(path: str, value: Any) -> TrainConfig:
         ("labels_until", 1.01, "--labels-until"),
         ("ppo.activation", "gelu", "--ppo.activation"),
         ("reward_model.members", 0, "--reward-model.members"),
+        ("reward_model.random_answers", 1.0, "--reward-model.random-answers"),
         ("reward_model.weight_decay", -1e-9, "--reward-model.weight-decay"),
         ("oracle.beta", math.nan, "--oracle.beta"),
         ("oracle.beta", -math.inf, "--oracle.beta"),

@@ -10,8 +10,8 @@ from prefrl.losses import bradley_terry_loss
 LN3 = math.log(3)  # sigmoid(log 3) = 3/4
 
 
-def loss(logits: list[list[float]], targets: list[float], error_rate: float = 0.0) -> list[list[float]]:
-    return bradley_terry_loss(torch.tensor(logits), torch.tensor(targets), error_rate).tolist()
+def loss(logits: list[list[float]], targets: list[float], random_answers: float = 0.0) -> list[list[float]]:
+    return bradley_terry_loss(torch.tensor(logits), torch.tensor(targets), random_answers).tolist()
 
 
 def test_loss_by_hand() -> None:
@@ -27,7 +27,7 @@ def test_a_tie_is_half_of_each_answer() -> None:
 
 
 def test_a_share_of_the_answers_is_taken_for_a_coins() -> None:
-    ((right, wrong),) = loss([[LN3, LN3]], [1.0, 0.0], error_rate=0.2)
+    ((right, wrong),) = loss([[LN3, LN3]], [1.0, 0.0], random_answers=0.2)
     assert right == pytest.approx(-math.log(0.8 * 3 / 4 + 0.1))
     assert wrong == pytest.approx(-math.log(0.8 * 1 / 4 + 0.1))
 
@@ -35,27 +35,27 @@ def test_a_share_of_the_answers_is_taken_for_a_coins() -> None:
 def test_an_answer_that_must_be_a_mistake_pulls_no_more() -> None:
     """Smoothed labels would pull at it with all their weight."""
     logits = torch.tensor([[2.0, 4.0, 8.0]], requires_grad=True)
-    bradley_terry_loss(logits, torch.zeros(3), error_rate=0.1).sum().backward()
+    bradley_terry_loss(logits, torch.zeros(3), random_answers=0.1).sum().backward()
     assert logits.grad is not None
     near, far, farthest = logits.grad[0].tolist()
     assert near > far > farthest > 0
     assert farthest < 0.01
 
 
-@pytest.mark.parametrize(("error_rate", "wrong"), [(0.0, 1000.0), (0.1, -math.log(0.05))])
-def test_huge_logits_give_no_infinity(error_rate: float, wrong: float) -> None:
+@pytest.mark.parametrize(("random_answers", "wrong"), [(0.0, 1000.0), (0.1, -math.log(0.05))])
+def test_huge_logits_give_no_infinity(random_answers: float, wrong: float) -> None:
     logits = torch.tensor([[1000.0, -1000.0]], requires_grad=True)
-    losses = bradley_terry_loss(logits, torch.ones(2), error_rate)
+    losses = bradley_terry_loss(logits, torch.ones(2), random_answers)
     losses.sum().backward()
-    assert losses[0].tolist() == pytest.approx([-math.log(1 - error_rate / 2), wrong], abs=1e-6)
+    assert losses[0].tolist() == pytest.approx([-math.log(1 - random_answers / 2), wrong], abs=1e-6)
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
 
 
 @given(st.floats(-30, 30), st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 0.99))
-def test_swapping_the_sides_changes_no_loss(logit: float, target: float, error_rate: float) -> None:
-    assert loss([[logit]], [target], error_rate)[0] == pytest.approx(
-        loss([[-logit]], [1 - target], error_rate)[0], abs=1e-5
+def test_swapping_the_sides_changes_no_loss(logit: float, target: float, random_answers: float) -> None:
+    assert loss([[logit]], [target], random_answers)[0] == pytest.approx(
+        loss([[-logit]], [1 - target], random_answers)[0], abs=1e-5
     )
 
 

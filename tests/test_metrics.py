@@ -9,6 +9,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, brier_score_loss
 
 from prefrl.metrics import (
+    answer_probability,
     brier_score,
     ensemble_spread,
     estimate,
@@ -44,6 +45,12 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 )
 def test_accuracy_by_hand(logits: list[float], targets: list[float], expected: float) -> None:
     assert preference_accuracy(np.array(logits), np.array(targets)) == expected
+
+
+def test_the_answer_of_a_teacher_who_answers_at_random_at_times_by_hand() -> None:
+    logits = np.array([math.log(3), -math.log(3), 1000.0], np.float32)
+    np.testing.assert_allclose(answer_probability(logits, 0.0), [0.75, 0.25, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(answer_probability(logits, 0.2), [0.7, 0.3, 0.9], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("logits", "targets"), [([], []), ([1.0, -2.0], [0.5, 0.5])])

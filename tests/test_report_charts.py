@@ -7,6 +7,7 @@ import torch
 from builders import make_segment
 from report_runs import made_up, preference
 
+from prefrl.config import RewardConfig
 from prefrl.label.desk import Given
 from prefrl.report import charts
 from prefrl.report.arms import arms
@@ -18,7 +19,9 @@ from prefrl.types import Preference, Query
 @pytest.fixture(scope="module")
 def judged() -> Judged:
     answers = [preference(i, ("left", "right", "tie", "skip")[i % 4]) for i in range(1, 31)]
-    return judge(RewardEnsemble(3, 2, 2, (8,), generator=torch.Generator().manual_seed(0)), answers, 0.5)
+    return judge(
+        RewardEnsemble(3, 2, 2, (8,), generator=torch.Generator().manual_seed(0)), answers, RewardConfig(held_out=0.5)
+    )
 
 
 def shown(svg: str) -> str:
@@ -45,7 +48,7 @@ def test_the_learning_curve_names_both_arms(judged: Judged) -> None:
 
 
 def test_every_chart_can_be_drawn_of_nearly_nothing() -> None:
-    one = judge(RewardEnsemble(3, 2, 2, (8,)), [preference(1, "tie")], 0.1)
+    one = judge(RewardEnsemble(3, 2, 2, (8,)), [preference(1, "tie")], RewardConfig(held_out=0.1))
     bare, rng = made_up(preferences=[preference(1, "left")]), np.random.default_rng(0)
     with charts.styled():
         for svg in (
@@ -96,7 +99,7 @@ def test_reward_is_placed_where_in_the_episode_it_was_paid() -> None:
     early = make_segment(rng, 5, true_rewards=np.zeros(5, np.float32))
     late = make_segment(rng, 5, true_rewards=np.ones(5, np.float32), start=10)
     answers = [Preference(1, Query(early, late, id=1), "right")]
-    found = judge(RewardEnsemble(3, 2, 2, (8,)), answers, 0.0)
+    found = judge(RewardEnsemble(3, 2, 2, (8,)), answers, RewardConfig(held_out=0.0))
     object.__setattr__(found, "rewards", np.array([[2.0] * 5, [4.0] * 5]))
     where, learned, true = charts.positions(found, bins=3)
     assert where.tolist() == [2.5, 12.5]

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prefrl.config import TrainConfig
+from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError
 from prefrl.fit import is_held_out, usable
 from prefrl.label.desk import Desk, Given
 from prefrl.learner import load_ensemble
+from prefrl.metrics import answer_probability
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir
 from prefrl.segments import stack
@@ -47,7 +48,7 @@ class Judged:
     """Those that a reward can be fitted to."""
 
     probabilities: Floats
-    """(B,) stated probability that the left segment of each answer is better."""
+    """(B,) stated probability that the teacher says left, of each answer."""
 
     targets: Floats
     """(B,) what was answered: 1, 0, or 0.5 for a tie."""
@@ -174,12 +175,12 @@ def _judge(run_dir: RunDir, config: TrainConfig, preferences: list[Preference]) 
         return None, [f"There is no reward model to show: {error}."]
     if not usable(preferences):
         return None, [*notes, "Nobody has compared clips yet, so the reward model has learned nothing."]
-    return judge(ensemble, preferences, config.reward_model.held_out), notes
+    return judge(ensemble, preferences, config.reward_model), notes
 
 
 @torch.inference_mode()
-def judge(ensemble: RewardEnsemble, preferences: list[Preference], held_out: float) -> Judged:
-    """What `ensemble` makes of `preferences`, of which the share `held_out` was not trained on."""
+def judge(ensemble: RewardEnsemble, preferences: list[Preference], config: RewardConfig) -> Judged:
+    """What `ensemble`, fitted to `preferences` with `config`, makes of them."""
     shown: dict[int, tuple[Segment, Query, str]] = {}
     for preference in effective(preferences):
         query = preference.query
@@ -197,7 +198,7 @@ def judge(ensemble: RewardEnsemble, preferences: list[Preference], held_out: flo
         num_timesteps=np.array([query.num_timesteps for _, query, _ in shown.values()]),
         rewards=((raw - ensemble.output_mean) / ensemble.output_std).double().numpy(),
         answers=answers,
-        probabilities=torch.sigmoid(returns[:, 0] - returns[:, 1]).double().numpy(),
+        probabilities=answer_probability((returns[:, 0] - returns[:, 1]).numpy(), config.random_answers),
         targets=np.array([target(p.choice) for p in answers if p.choice], float),
-        held_out=is_held_out(answers, held_out),
+        held_out=is_held_out(answers, config.held_out),
     )
