@@ -13,6 +13,7 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule
 from stable_baselines3.common.vec_env import VecEnv
+from torch.distributions import Distribution
 
 from prefrl import replay
 from prefrl.agent_config import PPOConfig
@@ -31,7 +32,7 @@ from prefrl.agents import (
 from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig
 from prefrl.environments import make_venv, repeats
-from prefrl.errors import CheckpointError
+from prefrl.errors import CheckpointError, UsageError
 from prefrl.files import sha256
 from prefrl.fit import FitMetrics, fit, make_ensemble, usable
 from prefrl.reward_model import RewardEnsemble
@@ -45,6 +46,9 @@ from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
 REWARD_FILE = "reward_model.safetensors"
 REPLAY_FILE = "replay.safetensors"
+FIT_THREADS = min(2, torch.get_num_threads())
+"""A fit multiplies larger matrices than the agent does: a second thread shortens it by a third."""
+
 FORMAT = 1
 """Of a checkpoint's files; raised whenever another prefrl would misread them."""
 
@@ -55,6 +59,7 @@ class Learner:
     def __init__(self, config: TrainConfig, venv: VecEnv | None = None) -> None:
         """`venv`: environments of the caller's own; made from the configuration if None."""
         torch.set_num_threads(1)  # small nets are fastest so
+        Distribution.set_default_validate_args(False)  # a check of every action; `_Watch` makes one of every update
         self.config = config
         self.resumes = "unknown" if venv else how_it_resumes(config)
         """How near a resumed run is to an uninterrupted one."""
@@ -125,14 +130,19 @@ class Learner:
             rate = agent.learning_rate + share * (agent.final_learning_rate - agent.learning_rate)
             self.agent.lr_schedule = ConstantSchedule(rate)
         seed_span(self.agent, self.config.seed, span)
-        self.agent.learn(until - self.num_timesteps, _OnRollout(on_rollout), reset_num_timesteps=False)
+        self.agent.learn(until - self.num_timesteps, _Watch(on_rollout), reset_num_timesteps=False)
         return self.recorder.drain()
 
     def learn_reward(self, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> FitMetrics | None:
         """Fit the reward to all `preferences` and rescale it on the `recent` behaviour; None when they are too few."""
         if len(usable(preferences)) < 2:
             return None
-        metrics = fit(self.ensemble, preferences, config=self.config.reward_model, generator=self._generator(FIT, span))
+        torch.set_num_threads(FIT_THREADS)
+        try:
+            generator = self._generator(FIT, span)
+            metrics = fit(self.ensemble, preferences, config=self.config.reward_model, generator=generator)
+        finally:
+            torch.set_num_threads(1)
         segments = cut(recent, self.config.segment_length)
         if segments:
             self.ensemble.set_output_stats(*stack(segments))
@@ -210,16 +220,32 @@ def load_ensemble(checkpoint: Checkpoint) -> RewardEnsemble:
         raise CheckpointError(f"{checkpoint.path / REWARD_FILE} holds no reward model ({error})") from error
 
 
-class _OnRollout(BaseCallback):
-    def __init__(self, call: Callable[[int], None]) -> None:
+class _Watch(BaseCallback):
+    """Calls `on_rollout` with the number of steps after each rollout, and sees that no update breaks the agent."""
+
+    def __init__(self, on_rollout: Callable[[int], None]) -> None:
         super().__init__()
-        self.call = call
+        self.on_rollout = on_rollout
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
-        self.call(self.num_timesteps)
+        self.on_rollout(self.num_timesteps)
+
+    def _on_rollout_start(self) -> None:
+        self._require_finite()
+
+    def _on_training_end(self) -> None:
+        self._require_finite()
+
+    def _require_finite(self) -> None:
+        if not all(torch.isfinite(weights).all() for weights in self.model.policy.parameters()):
+            algorithm = type(self.model).__name__.lower()
+            raise UsageError(
+                f"the agent's nets hold NaN or infinity after {self.num_timesteps} steps; start anew with a lower "
+                f"--{algorithm}.learning-rate"
+            )
 
 
 def random_actions(space: spaces.Space[Any], count: int, rng: np.random.Generator) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from prefrl import replay
 from prefrl.agent_config import PPOConfig
 from prefrl.config import RewardConfig, TrainConfig
-from prefrl.errors import CheckpointError
+from prefrl.errors import CheckpointError, UsageError
 from prefrl.learner import FORMAT, Learner, how_it_resumes, load_ensemble, random_actions
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
@@ -82,6 +82,14 @@ def test_practice_goes_on_until_it_is_told_and_says_so_after_each_rollout() -> N
     assert learner.num_timesteps == 180
     assert sum(len(e.actions) for e in episodes) == 80
     assert weights(learner) != before
+
+
+@pytest.mark.parametrize("config", [SMALL, SMALL_SAC], ids=["ppo", "sac"])
+def test_an_agent_whose_update_leads_to_nan_is_reported_not_trained_on(config: TrainConfig) -> None:
+    wild = {name: dataclasses.replace(getattr(config, name), learning_rate=1e12) for name in ("ppo", "sac")}
+    learner = Learner(dataclasses.replace(config, **wild))
+    with pytest.raises(UsageError, match=rf"NaN.*after \d+ steps; .*lower --{config.algorithm}.learning-rate"):
+        practise(learner, 1, 400)
 
 
 def test_a_span_begins_with_a_reset_whatever_was_before() -> None:
