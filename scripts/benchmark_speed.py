@@ -27,9 +27,12 @@ torch.set_num_threads(1)
 config = prefrl.preset(sys.argv[1])
 venv = make_vec_env(config.env_id, config.ppo.n_envs, seed=0)
 venv = VecNormalize(venv, gamma=config.ppo.gamma, clip_reward=REWARD_CLIP)
-make_agent(config.ppo, venv).learn(int(sys.argv[2]))
+agent = make_agent(config.ppo, venv)
+adam = agent.policy.optimizer
+agent.policy.optimizer = torch.optim.Adam(agent.policy.parameters(), adam.defaults["lr"], eps=adam.defaults["eps"])
+agent.learn(int(sys.argv[2]))
 """
-"""What somebody would write who has the reward: the same agent, no wrapper of ours."""
+"""What somebody would write who has the reward: the same agent, no wrapper of ours, Adam as SB3 makes it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class Speed:
 
     steps: int = 200_000
     """Environment steps of each run. The labels are the preset's: fitting weighs more the fewer steps there are."""
+
+    options: str = ""
+    """More options of `prefrl train` for learned and true, in one string: --options='--vec envpool'"""
 
     rounds: int = 5
     """Times that all are run, in turns."""
@@ -60,6 +66,7 @@ def speed(what: Speed) -> None:
         record = {
             "env_id": env_id,
             "steps": what.steps,
+            "options": what.options,
             "rounds": what.rounds,
             "learned": round(median(learned)),
             "true": round(median(true)),
@@ -76,7 +83,8 @@ def speed(what: Speed) -> None:
 def _round(what: Speed, env_id: str, folder: Path, number: int) -> dict[str, float]:
     """Arm -> environment steps per second."""
     steps = str(what.steps)
-    train = ["-m", "prefrl", "train", env_id, "--steps", steps, "--seed", str(number), "--run-dir"]
+    options = ["--steps", steps, "--seed", str(number), *shlex.split(what.options)]
+    train = ["-m", "prefrl", "train", env_id, *options, "--run-dir"]
     commands = {
         "plain": ["-c", PLAIN, env_id, steps],
         "learned": [*train, str(folder / f"{env_id}-learned-{number}")],
