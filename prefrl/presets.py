@@ -27,7 +27,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "Hopper-v5": lambda c: _foresight(replace(c, ppo=replace(c.ppo, ent_coef=0.003)), 0.995),
     "HalfCheetah-v5": lambda c: _foresight(_fast(_runner(c)), 0.98),
     "Walker2d-v5": lambda c: _foresight(replace(c, steps=1_000_000), 0.995),
-    # It can fall: no nearer a horizon than 0.99's. Of its many inputs, eight fewer that only seem to matter.
+    # It can fall: no nearer a horizon than 0.99's. From few answers, actions are blamed for what only goes with them.
     "Ant-v5": lambda c: replace(_runner(c), labels=1000, reward_model=replace(c.reward_model, sees_action=False)),
     # Random actions cost more than the whole way to the goal: clips of them teach to keep still.
     "Reacher-v5": lambda c: replace(
