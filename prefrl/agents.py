@@ -21,7 +21,7 @@ from prefrl.errors import CheckpointError
 from prefrl.replay import RawReplayBuffer
 
 SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
-FUSED_ADAM = {"optimizer_kwargs": {"fused": True}}  # all tensors in one call: on a CPU, torch's default is one by one
+FUSED = {"fused": True}  # Adam steps all tensors in one call; on a CPU, torch's default is one by one
 REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
 
 
@@ -55,7 +55,7 @@ def _make_sac(config: SACConfig, venv: VecEnv) -> SAC:
         gamma=config.gamma,
         gradient_steps=config.gradient_steps,
         replay_buffer_class=RawReplayBuffer,
-        policy_kwargs={"net_arch": list(config.hidden), **FUSED_ADAM},
+        policy_kwargs={"net_arch": list(config.hidden), "optimizer_kwargs": FUSED},
         device="cpu",
     )
 
@@ -66,7 +66,7 @@ def _make_ppo(config: PPOConfig, venv: VecEnv) -> PPO:
         "net_arch": list(config.hidden),
         "activation_fn": {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[config.activation],
         "ortho_init": False,
-        **FUSED_ADAM,
+        "optimizer_kwargs": {**FUSED, "eps": 1e-5},  # SB3's for PPO, which it sets only where no others are given
         **({"log_std_init": config.log_std_init} if continuous else {}),
     }
     return PPO(

@@ -59,6 +59,15 @@ def test_the_agent_is_what_the_configuration_says() -> None:
 
 
 @pytest.mark.parametrize("config", [SMALL, SMALL_SAC])
+def test_adam_is_that_of_sb3_but_for_its_speed(config: PPOConfig | SACConfig) -> None:
+    agent, normaliser = fresh(config)
+    plain = type(agent)("MlpPolicy", normaliser, device="cpu")
+    for ours, theirs in zip(optimizers(agent), optimizers(plain), strict=True):
+        assert {**ours.defaults, "fused": None} == {**theirs.defaults, "fused": None}
+    assert optimizers(agent)[0].defaults["fused"]
+
+
+@pytest.mark.parametrize("config", [SMALL, SMALL_SAC])
 def test_a_trained_agent_comes_back_from_its_files_bit_for_bit(config: PPOConfig | SACConfig) -> None:
     agent, normaliser = trained(config)
     files = agent_files(agent, normaliser)
