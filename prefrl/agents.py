@@ -1,7 +1,7 @@
 """Build Stable-Baselines3 agents from a configuration; save and load them without pickle."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from prefrl.agent_config import PPOConfig, SACConfig
 from prefrl.environments import check_sac, first_line
-from prefrl.errors import CheckpointError
+from prefrl.errors import CheckpointError, UsageError
 from prefrl.replay import RawReplayBuffer
 
 SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
@@ -115,12 +115,30 @@ def forget_values(agent: SAC, normaliser: VecNormalize) -> None:
     normaliser.ret_rms = RunningMeanStd(shape=())
 
 
+def require_finite(agent: Agent, tensors: Iterable[torch.Tensor]) -> None:
+    """Look at `tensors` of the agent.
+
+    Raises:
+        UsageError: a value is NaN or infinite, or their sum overflows.
+    """
+    if not all(tensor.detach().sum().isfinite() for tensor in tensors):
+        raise UsageError(
+            f"the agent's nets hold NaN or infinity after {agent.num_timesteps} steps; start anew with a lower "
+            f"--{type(agent).__name__.lower()}.learning-rate"
+        )
+
+
 def agent_files(agent: Agent, normaliser: VecNormalize) -> dict[str, bytes]:
-    """The agent as files: weights and optimisers as safetensors, normaliser as JSON. A replay buffer is left out."""
+    """The agent as files: weights and optimisers as safetensors, normaliser as JSON. A replay buffer is left out.
+
+    Raises:
+        UsageError: something of the agent is not finite.
+    """
     stats = {"obs": _stats(normaliser.obs_rms), "returns": _stats(normaliser.ret_rms)}
     files = {"vec_normalize.json": json.dumps(stats).encode()}
     for name, part in _parts(agent).items():
         tensors = _moments(part) if isinstance(part, torch.optim.Optimizer) else _tensors(part)
+        require_finite(agent, tensors.values())
         files[name] = save({key: value.contiguous() for key, value in tensors.items()})
     return files
 

@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from stable_baselines3 import SAC
+from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule
 from stable_baselines3.common.vec_env import VecEnv
@@ -27,12 +27,13 @@ from prefrl.agents import (
     load_agent,
     make_agent,
     normalise,
+    require_finite,
     seed_span,
 )
 from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig
 from prefrl.environments import make_venv, repeats
-from prefrl.errors import CheckpointError, UsageError
+from prefrl.errors import CheckpointError
 from prefrl.files import sha256
 from prefrl.fit import FitMetrics, fit, make_ensemble, usable
 from prefrl.reward_model import RewardEnsemble
@@ -47,19 +48,22 @@ from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 REWARD_FILE = "reward_model.safetensors"
 REPLAY_FILE = "replay.safetensors"
 FIT_THREADS = min(2, torch.get_num_threads())
-"""A fit multiplies larger matrices than the agent does: a second thread shortens it by a third."""
+"""A fit multiplies larger matrices than the agent does, so that a second thread shortens it, by the same result."""
 
 FORMAT = 1
 """Of a checkpoint's files; raised whenever another prefrl would misread them."""
 
 
 class Learner:
-    """Environments, recorder, learned reward, normaliser and PPO or SAC, stacked in this order."""
+    """Environments, recorder, learned reward, normaliser and PPO or SAC, stacked in this order.
+
+    In this process, torch computes on one thread from now on, but for fits, and checks no values of distributions.
+    """
 
     def __init__(self, config: TrainConfig, venv: VecEnv | None = None) -> None:
         """`venv`: environments of the caller's own; made from the configuration if None."""
         torch.set_num_threads(1)  # small nets are fastest so
-        Distribution.set_default_validate_args(False)  # a check of every action; `_Watch` makes one of every update
+        Distribution.set_default_validate_args(False)  # slow; `_OnRollout` looks at the weights instead
         self.config = config
         self.resumes = "unknown" if venv else how_it_resumes(config)
         """How near a resumed run is to an uninterrupted one."""
@@ -114,7 +118,7 @@ class Learner:
     def _seek_novelty(self, agent: SAC, steps: int) -> list[Episode]:
         self.paid.reward_function = StateEntropy(self.obs_dim, steps)
         seed_span(agent, self.config.seed, 0)
-        agent.learn(steps)
+        agent.learn(steps, _OnRollout(lambda _: None))
         self.paid.reward_function = self.ensemble
         replay.relabel(agent, self.paid)  # the first fit may have too few answers to do it
         forget_values(agent, self.normaliser)
@@ -130,16 +134,16 @@ class Learner:
             rate = agent.learning_rate + share * (agent.final_learning_rate - agent.learning_rate)
             self.agent.lr_schedule = ConstantSchedule(rate)
         seed_span(self.agent, self.config.seed, span)
-        self.agent.learn(until - self.num_timesteps, _Watch(on_rollout), reset_num_timesteps=False)
+        self.agent.learn(until - self.num_timesteps, _OnRollout(on_rollout), reset_num_timesteps=False)
         return self.recorder.drain()
 
     def learn_reward(self, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> FitMetrics | None:
         """Fit the reward to all `preferences` and rescale it on the `recent` behaviour; None when they are too few."""
         if len(usable(preferences)) < 2:
             return None
+        generator = self._generator(FIT, span)
         torch.set_num_threads(FIT_THREADS)
         try:
-            generator = self._generator(FIT, span)
             metrics = fit(self.ensemble, preferences, config=self.config.reward_model, generator=generator)
         finally:
             torch.set_num_threads(1)
@@ -156,6 +160,9 @@ class Learner:
         """Write a checkpoint of the end of `span`, and the agent as a file that any user of SB3 can load.
 
         `known`: the preferences that the reward was learned from; a resumed run begins with the same ones.
+
+        Raises:
+            UsageError: something of the agent is not finite; nothing is written then.
         """
         agent_zip = io.BytesIO()
         self.agent.save(agent_zip)  # a pickle inside: prefrl writes it and never reads it
@@ -220,32 +227,24 @@ def load_ensemble(checkpoint: Checkpoint) -> RewardEnsemble:
         raise CheckpointError(f"{checkpoint.path / REWARD_FILE} holds no reward model ({error})") from error
 
 
-class _Watch(BaseCallback):
-    """Calls `on_rollout` with the number of steps after each rollout, and sees that no update breaks the agent."""
+class _OnRollout(BaseCallback):
+    """Calls `call` with the number of steps after each rollout, and lets no agent act that an update has broken."""
 
-    def __init__(self, on_rollout: Callable[[int], None]) -> None:
+    def __init__(self, call: Callable[[int], None]) -> None:
         super().__init__()
-        self.on_rollout = on_rollout
+        self.call = call
 
     def _on_step(self) -> bool:
         return True
 
-    def _on_rollout_end(self) -> None:
-        self.on_rollout(self.num_timesteps)
-
     def _on_rollout_start(self) -> None:
-        self._require_finite()
+        agent = self.model
+        assert isinstance(agent, PPO | SAC)
+        acts = agent.actor if isinstance(agent, SAC) else agent.policy
+        require_finite(agent, acts.parameters())
 
-    def _on_training_end(self) -> None:
-        self._require_finite()
-
-    def _require_finite(self) -> None:
-        if not all(torch.isfinite(weights).all() for weights in self.model.policy.parameters()):
-            algorithm = type(self.model).__name__.lower()
-            raise UsageError(
-                f"the agent's nets hold NaN or infinity after {self.num_timesteps} steps; start anew with a lower "
-                f"--{algorithm}.learning-rate"
-            )
+    def _on_rollout_end(self) -> None:
+        self.call(self.num_timesteps)
 
 
 def random_actions(space: spaces.Space[Any], count: int, rng: np.random.Generator) -> NDArray[Any]:

@@ -46,7 +46,8 @@ class Speed:
     """Environment steps of each run. The labels are the preset's: fitting weighs more the fewer steps there are."""
 
     options: str = ""
-    """More options of `prefrl train` for learned and true, in one string: --options='--vec envpool'"""
+    """More options of `prefrl train` for learned and true, in one string, that leave steps and PPO as they
+    are: --options='--vec envpool'"""
 
     rounds: int = 5
     """Times that all are run, in turns."""

@@ -92,6 +92,35 @@ def test_an_agent_whose_update_leads_to_nan_is_reported_not_trained_on(config: T
         practise(learner, 1, 400)
 
 
+def test_sac_that_breaks_while_it_explores_does_not_act_on_it() -> None:
+    learner = Learner(dataclasses.replace(SMALL_SAC, sac=dataclasses.replace(SMALL_SAC.sac, learning_rate=1e12)))
+    with pytest.raises(UsageError, match="NaN"):
+        learner.explore(400)
+
+
+def test_no_checkpoint_is_written_of_a_broken_agent(tmp_path: Path) -> None:
+    learner, run = Learner(SMALL), RunDir.create(tmp_path / "run", SMALL)
+    learner.agent.policy.value_net.bias.data[:] = torch.nan
+    with pytest.raises(UsageError, match="NaN"):
+        learner.save(run, 1, [])
+    assert run.latest_checkpoint() is None
+
+
+def test_only_fits_take_more_than_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, episodes = explored()
+    threads: list[int] = []
+
+    def fail(*_: object, **__: object) -> None:
+        threads.append(torch.get_num_threads())
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("prefrl.learner.FIT_THREADS", 2)
+    monkeypatch.setattr("prefrl.learner.fit", fail)
+    with pytest.raises(ZeroDivisionError):
+        learner.learn_reward(1, preferences(episodes), episodes)
+    assert (threads, torch.get_num_threads()) == ([2], 1)
+
+
 def test_a_span_begins_with_a_reset_whatever_was_before() -> None:
     learner, disturbed = Learner(SMALL), Learner(SMALL)
     for _ in range(7):
