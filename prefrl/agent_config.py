@@ -26,6 +26,9 @@ class PPOConfig:
     final_learning_rate: float = 1e-4
     """Step size at the end; in between it falls linearly, span by span."""
 
+    adam_eps: float = 1e-5
+    """What Adam adds to the root of a gradient's mean square; with less, weights with tiny gradients move as well."""
+
     gamma: float = 0.99
     """Discount factor; about 1 / (1 - gamma) steps are looked ahead."""
 

@@ -66,7 +66,7 @@ def _make_ppo(config: PPOConfig, venv: VecEnv) -> PPO:
         "net_arch": list(config.hidden),
         "activation_fn": {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[config.activation],
         "ortho_init": False,
-        "optimizer_kwargs": {**FUSED, "eps": 1e-5},  # SB3's for PPO, which it sets only where no others are given
+        "optimizer_kwargs": {**FUSED, "eps": config.adam_eps},
         **({"log_std_init": config.log_std_init} if continuous else {}),
     }
     return PPO(

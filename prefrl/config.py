@@ -189,7 +189,7 @@ class TrainConfig:
 _POSITIVE = {
     "steps", "segment_length", "spans", "candidates", "n_envs", "n_steps", "batch_size", "n_epochs", "learning_rate",
     "members", "max_epochs", "terminal_scale", "step_share", "patience", "clip_range", "max_grad_norm",
-    "final_learning_rate", "gradient_steps", "buffer_size",
+    "final_learning_rate", "adam_eps", "gradient_steps", "buffer_size",
 }  # fmt: skip
 _SHARES = {"initial_share": 1, "labels_until": 1, "gamma": 1, "gae_lambda": 1, "tau": 1, "mistake": 1, "skip": 1,
            "random_answers": 0.99, "step_share": 1, "held_out": 0.5}  # fmt: skip
