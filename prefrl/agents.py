@@ -116,7 +116,7 @@ def forget_values(agent: SAC, normaliser: VecNormalize) -> None:
 
 
 def require_finite(agent: Agent, tensors: Iterable[torch.Tensor]) -> None:
-    """Look at `tensors` of the agent.
+    """Refuse an agent that an update has broken, as some of its `tensors` show.
 
     Raises:
         UsageError: a value is NaN or infinite, or their sum overflows.
