@@ -24,7 +24,7 @@ class PPOConfig:
     """Step size of Adam at the start."""
 
     final_learning_rate: float = 1e-4
-    """Step size at the end; in between it falls linearly, span by span."""
+    """Step size that the last span comes close to: it falls linearly, span by span."""
 
     adam_eps: float = 1e-5
     """What Adam adds to the root of a gradient's mean square; with less, weights with tiny gradients move as well."""

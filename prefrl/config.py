@@ -69,7 +69,7 @@ class RewardConfig:
     disagree more, and each knows less."""
 
     held_out: float = 0.1
-    """Share of the preferences kept from the gradient, for early stopping and honest agreement figures."""
+    """Share of the preferences kept from the gradient, to stop early by and to judge the reward by."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class TrainConfig:
     """Steps in each of the two clips that a query compares."""
 
     spans: int = 30
-    """Stretches that training is divided into; after each, up to --labels-until, queries are asked and the reward is
-    fitted."""
+    """Stretches that training is divided into, but no shorter than an episode of every environment; after each, up to
+    --labels-until, queries are asked and the reward is fitted."""
 
     explore_steps: int = 8000
     """Steps of random behaviour (sac: in search of new states) that the first labels are asked about; a tenth of
@@ -154,13 +154,13 @@ class TrainConfig:
     """Share of the labels asked before training starts, on these steps."""
 
     labels_until: float = 1.0
-    """Share of the training by which all labels have been asked; 0 asks them all before it. A smaller share lets the
+    """Share of the spans by whose end all labels have been asked; 0 asks them all before it. A smaller share lets the
     agent practise for the rest on a reward that stays as it is, and a person leave earlier; a larger one shows more of
     what the trained agent does, and tells whether the teacher still likes it."""
 
     selector: Selector = "disagreement"
-    """How pairs are chosen: uniform is random, disagreement takes what splits the ensemble, entropy what it is
-    unsure of, kcentre what is unlike the others, disagreement_kcentre both."""
+    """How pairs are chosen once there is a reward: uniform is random, disagreement takes what splits the ensemble,
+    entropy what it is unsure of, kcentre what is unlike the others, disagreement_kcentre both."""
 
     candidates: int = 10
     """Candidate pairs looked at for every query asked."""
@@ -264,6 +264,8 @@ def from_json(values: dict[str, Any]) -> TrainConfig:
         if "label_smoothing" in values["reward_model"]:  # runs of before `random_answers`, which meant about the same
             smoothing = values["reward_model"].pop("label_smoothing")
             values["reward_model"] |= {"random_answers": min(smoothing, 0.99), "bootstrap": True}
+        if "error_rate" in values["reward_model"]:  # what it was called at first
+            values["reward_model"]["random_answers"] = values["reward_model"].pop("error_rate")
         for name, kind in (("ppo", PPOConfig), ("sac", SACConfig), ("reward_model", RewardConfig)):
             if name == "sac" and name not in values:  # runs of before there was SAC
                 continue

@@ -29,7 +29,7 @@ class Plan:
         longest = n_envs * (time_limit or 1)
         self.spans = min(config.spans, self._rollouts, max(1, self._rollouts * rollout // longest))
         # What the last span shows could not change the agent any more, so nothing is asked after it.
-        sessions = min(self.spans - 1, round(config.labels_until * self.spans))
+        sessions = min(self.spans - 1, int(config.labels_until * self.spans + 1e-9))
         self._quotas = label_schedule(config.labels if learned else 0, sessions, config.initial_share)
         self._labels = list(accumulate(self._quotas))  # after span 0, 1, ..., sessions
         if learned:

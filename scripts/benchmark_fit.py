@@ -62,13 +62,14 @@ def compare(what: Fit) -> None:
     if len({(config.env_id, config.oracle) for config in configs}) != 1:
         raise SystemExit("the runs are of several environments or teachers; name runs of one only")
     answers = [_answers(path) for path in what.runs]
+    needed = max(what.labels) + what.ahead
+    if all(len(a) < needed for a in answers):
+        raise SystemExit(f"no run has {needed} answers; name other runs or lower --labels")
     for words in what.settings:
         model = replace(preset(configs[0].env_id).reward_model, **_fields(words))
         model = preset(configs[0].env_id, reward_model=model).reward_model  # which checks it
         for labels in what.labels:
             enough = [a for a in answers if len(a) >= labels + what.ahead]
-            if not enough:
-                raise SystemExit(f"no run has {labels + what.ahead} answers; name other runs or lower --labels")
             figures = [
                 tried(a[:labels], a[labels : labels + what.ahead], model, seed)
                 for a in enough

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -68,11 +69,19 @@ def learning(what: Learning) -> None:
 
 
 def one_run(what: Learning, env_id: str, seed: int, arm: str) -> None:
-    """Train, evaluate and write the row, unless the CSV has it."""
-    if any((r["env_id"], r["seed"], r["arm"]) == (env_id, str(seed), arm) for r in rows(what.results)):
-        return
-    run_dir = what.runs / f"{env_id}-{arm}-{seed}"
-    train = ["train", env_id, "--run-dir", str(run_dir), "--seed", str(seed), *ARMS[arm], *shlex.split(what.options)]
+    """Train, evaluate and write the row, unless the CSV has it.
+
+    Raises:
+        SystemExit: the CSV has a row of other options.
+    """
+    options = ["--seed", str(seed), *ARMS[arm], *shlex.split(what.options)]
+    for done in rows(what.results):
+        if (done["env_id"], done["seed"], done["arm"]) == (env_id, str(seed), arm):
+            if done["command"].endswith(shlex.join(options)):
+                return
+            raise SystemExit(f"{what.results} has {env_id} {arm} seed {seed} with other options; name other --results")
+    run_dir = what.runs / re.sub(r"[^\w.-]+", "_", f"{env_id}-{arm}-{seed} {what.options}".strip())
+    train = ["train", env_id, "--run-dir", str(run_dir), *options]
     resumed = run_dir.exists()
     start = time.monotonic()
     run(["resume", str(run_dir)] if resumed else train)

@@ -57,6 +57,12 @@ def test_a_run_of_before_random_answers_goes_on_with_samples_and_about_the_same_
     assert from_json(values).reward_model == RewardConfig(random_answers=0.2, bootstrap=True)
 
 
+def test_a_run_of_when_random_answers_had_another_name_goes_on() -> None:
+    values = to_json(TrainConfig("X-v0"))
+    values["reward_model"]["error_rate"] = values["reward_model"].pop("random_answers") * 2
+    assert from_json(values).reward_model == RewardConfig(random_answers=0.2)
+
+
 @given(configs)
 def test_json_gives_back_the_same_configuration(original: TrainConfig) -> None:
     text = json.dumps(to_json(original), allow_nan=False)

@@ -30,6 +30,7 @@ def test_a_plan_in_numbers() -> None:
     ("until", "spans", "asked"),
     [
         (0.5, 6, [10, 15, 18, 20, 20, 20, 20]),  # half of them at first, the others in three sessions, as 3 : 2 : 1
+        (0.5, 5, [10, 17, 20, 20, 20, 20]),  # the third would end after half of the training
         (0.5, 2, [10, 20, 20]),
         (0.5, 1, [20, 20]),
         (0.0, 5, [20] * 6),
