@@ -104,14 +104,14 @@ def fit(
         raise ValueError(f"{len(used)} usable preferences; a reward can be fitted to two or more")
     pairs = _tensors(ensemble, used, config.bootstrap)
     held_out = torch.from_numpy(is_held_out(used, config.held_out))
-    train, test = pairs[(~held_out).nonzero()[:, 0]], pairs[held_out.nonzero()[:, 0]]
+    train, test = (~held_out).nonzero()[:, 0], pairs[held_out.nonzero()[:, 0]]
     optimizer = torch.optim.AdamW(
         ensemble.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     best_loss, best_epoch, best_weights = math.inf, 0, ensemble.state_dict()
     train_loss, epoch = math.nan, 0
     for epoch in range(1, config.max_epochs + 1):
-        train_loss = _one_pass(ensemble, optimizer, train, config, generator)
+        train_loss = _one_pass(ensemble, optimizer, pairs, train, config, generator)
         loss = _loss(ensemble, test, config.random_answers) if len(test.targets) else train_loss
         if loss < best_loss:
             best_loss, best_epoch = loss, epoch
@@ -213,12 +213,16 @@ def _one_pass(
     ensemble: RewardEnsemble,
     optimizer: torch.optim.Optimizer,
     pairs: _Pairs,
+    train: Tensor,
     config: RewardConfig,
     generator: torch.Generator,
 ) -> float:
-    """One pass over the pairs in random order; all members share a batch and differ in how often they count a pair."""
+    """One pass in random order over those of `pairs` whose indices are in `train`.
+
+    All members share a batch and differ in how often they count a pair.
+    """
     total = 0.0
-    for index in torch.randperm(len(pairs.targets), generator=generator).split(config.batch_size):
+    for index in train[torch.randperm(len(train), generator=generator)].split(config.batch_size):
         batch = pairs[index]
         inputs, weights = _some_steps(batch, config.step_share, generator)
         returns = _returns(ensemble, inputs, weights)
@@ -227,7 +231,7 @@ def _one_pass(
         (losses * batch.counts).mean(1).sum().backward()
         optimizer.step()
         total += float(losses.detach().mean()) * len(index)
-    return total / len(pairs.targets)
+    return total / len(train)
 
 
 def _some_steps(pairs: _Pairs, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

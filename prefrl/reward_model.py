@@ -86,9 +86,10 @@ class RewardEnsemble(nn.Module):
         return self._inputs(obs[:, :-1], actions, obs[:, 1:], absorbing[:, 1:])
 
     def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
-        x = (torch.cat(self._seen(obs, actions, next_obs), dim=-1) - self.input_mean) / self.input_std
-        x = x.clamp(-INPUT_CLIP, INPUT_CLIP)
-        return torch.cat((x, dies.unsqueeze(-1)), dim=-1)
+        x = torch.cat((*self._seen(obs, actions, next_obs), dies.unsqueeze(-1)), dim=-1)
+        # In place: of all that was ever asked about, a fit keeps one copy.
+        x[..., :-1].sub_(self.input_mean).div_(self.input_std).clamp_(-INPUT_CLIP, INPUT_CLIP)
+        return x
 
     def _seen(self, obs: A, actions: A, next_obs: A) -> tuple[A, ...]:
         """What of a transition the nets are shown."""
