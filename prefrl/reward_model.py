@@ -70,6 +70,11 @@ class RewardEnsemble(nn.Module):
         self.register_buffer("input_std", torch.ones(self.input_dim))
         self.register_buffer("output_mean", torch.zeros(()))
         self.register_buffer("output_std", torch.ones(()))
+        # The same memory as numpy arrays: to ask for them at each step takes longer than to compute with them. Whatever
+        # changes a weight or a statistic does so in place.
+        arrays = ([tensor.detach().numpy() for tensor in tensors] for tensors in (self.weights, self.biases))
+        self._layers = list(zip(*arrays, strict=True))
+        self._mean, self._std = self.input_mean.numpy(), self.input_std.numpy()
 
     def inputs(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> Tensor:
         """The net's normalised inputs for whole segments.
@@ -163,9 +168,11 @@ class RewardEnsemble(nn.Module):
         Returns:
             (N,)
         """
-        rows = np.concatenate(self._seen(obs, actions, next_obs), axis=1, dtype=np.float32)
-        rows = np.clip((rows - self.input_mean.numpy()) / self.input_std.numpy(), -INPUT_CLIP, INPUT_CLIP)
-        rows = np.concatenate((rows, terminated[:, None]), axis=1, dtype=np.float32)
+        rows = np.concatenate((*self._seen(obs, actions, next_obs), terminated[:, None]), axis=1, dtype=np.float32)
+        seen = rows[:, :-1]
+        seen -= self._mean
+        seen /= self._std
+        np.clip(seen, -INPUT_CLIP, INPUT_CLIP, out=seen)
         ordinary, last = np.moveaxis(self._outputs(rows), -1, 0)  # (E, N)
         raw: NDArray[np.float32] = np.where(terminated, self.terminal_scale * last, ordinary).mean(0)
         return raw
@@ -173,9 +180,10 @@ class RewardEnsemble(nn.Module):
     def _outputs(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """What `forward` computes before it chooses an output, (E, N, 2), in numpy: half the time for a few rows."""
         x: NDArray[np.float32] = rows
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = x @ weight.detach().numpy() + bias.detach().numpy()
-            if layer < len(self.weights) - 1:
+        for layer, (weight, bias) in enumerate(self._layers):
+            x = x @ weight
+            x += bias
+            if layer < len(self._layers) - 1:
                 x = np.maximum(x, LEAK * x)
         return np.tanh(x) if self.bounded else x
 
