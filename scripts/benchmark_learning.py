@@ -56,7 +56,7 @@ class Learning:
     """Runs at a time."""
 
     runs: Path = Path("runs/benchmark")
-    """Where the run folders go."""
+    """Where the run folders go; those with --options in a folder of these."""
 
     results: Path = RESULTS
     """CSV file; rows are appended."""
@@ -80,7 +80,8 @@ def one_run(what: Learning, env_id: str, seed: int, arm: str) -> None:
             if done["command"].endswith(shlex.join(options)):
                 return
             raise SystemExit(f"{what.results} has {env_id} {arm} seed {seed} with other options; name other --results")
-    run_dir = what.runs / re.sub(r"[^\w.-]+", "_", f"{env_id}-{arm}-{seed} {what.options}".strip())
+    of_options = re.sub(r"[^\w.-]+", "_", what.options).strip("_-")  # a folder of their own, or none
+    run_dir = what.runs / of_options / f"{env_id}-{arm}-{seed}"
     train = ["train", env_id, "--run-dir", str(run_dir), *options]
     resumed = run_dir.exists()
     start = time.monotonic()
