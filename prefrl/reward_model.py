@@ -70,11 +70,8 @@ class RewardEnsemble(nn.Module):
         self.register_buffer("input_std", torch.ones(self.input_dim))
         self.register_buffer("output_mean", torch.zeros(()))
         self.register_buffer("output_std", torch.ones(()))
-        # The same memory as numpy arrays: to ask for them at each step takes longer than to compute with them. Whatever
-        # changes a weight or a statistic does so in place.
-        arrays = ([tensor.detach().numpy() for tensor in tensors] for tensors in (self.weights, self.biases))
-        self._layers = list(zip(*arrays, strict=True))
-        self._mean, self._std = self.input_mean.numpy(), self.input_std.numpy()
+        # The same tensors in a plain list: to go through a ParameterList at each step takes as long as a layer.
+        self._layers = list(zip(self.weights, self.biases, strict=True))
 
     def inputs(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> Tensor:
         """The net's normalised inputs for whole segments.
@@ -105,8 +102,8 @@ class RewardEnsemble(nn.Module):
         """Rewards of each member for each row: (N, input_dim + 1) -> (E, N)."""
         assert inputs.ndim == 2
         x = inputs.expand(self.members, *inputs.shape)
-        last = len(self.weights) - 1
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        last = len(self._layers) - 1
+        for layer, (weight, bias) in enumerate(self._layers):
             x = torch.baddbmm(bias, x, weight)
             if layer < last:
                 x = torch.nn.functional.leaky_relu_(x, LEAK)  # in place: a copy less
@@ -170,8 +167,8 @@ class RewardEnsemble(nn.Module):
         """
         rows = np.concatenate((*self._seen(obs, actions, next_obs), terminated[:, None]), axis=1, dtype=np.float32)
         seen = rows[:, :-1]
-        seen -= self._mean
-        seen /= self._std
+        seen -= self.input_mean.numpy()
+        seen /= self.input_std.numpy()
         np.clip(seen, -INPUT_CLIP, INPUT_CLIP, out=seen)
         ordinary, last = np.moveaxis(self._outputs(rows), -1, 0)  # (E, N)
         raw: NDArray[np.float32] = np.where(terminated, self.terminal_scale * last, ordinary).mean(0)
@@ -181,8 +178,8 @@ class RewardEnsemble(nn.Module):
         """What `forward` computes before it chooses an output, (E, N, 2), in numpy: half the time for a few rows."""
         x: NDArray[np.float32] = rows
         for layer, (weight, bias) in enumerate(self._layers):
-            x = x @ weight
-            x += bias
+            x = x @ weight.detach().numpy()
+            x += bias.detach().numpy()
             if layer < len(self._layers) - 1:
                 x = np.maximum(x, LEAK * x)
         return np.tanh(x) if self.bounded else x

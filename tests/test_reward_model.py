@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 from collections.abc import Callable
 
@@ -327,3 +328,14 @@ def test_bytes_give_back_the_same_ensemble_bit_for_bit(hidden: tuple[int, ...]) 
     assert_same(state(original), state(read))
     assert read.to_bytes() == original.to_bytes()
     np.testing.assert_array_equal(read.reward(*rows(segments())), original.reward(*rows(segments())))
+
+
+def test_a_copy_pays_by_weights_and_statistics_of_its_own() -> None:
+    original = ensemble()
+    copied, paid = copy.deepcopy(original), original.reward(*rows(segments()))
+    with torch.no_grad():
+        for weight in copied.weights:
+            weight.zero_()
+    copied.set_output_stats(*stack(segments(seed=9)))
+    assert (copied.raw_reward(*rows(segments())) != original.raw_reward(*rows(segments()))).any()
+    np.testing.assert_array_equal(original.reward(*rows(segments())), paid)
