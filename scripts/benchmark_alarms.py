@@ -6,8 +6,8 @@ The runs are real ones, shorter than those that the README reports on. Faulty an
 as a person would, through the store. Writes scripts/results/alarms.csv. Takes a quarter of an hour on one core.
 """
 
-import csv
 import dataclasses
+import json
 import sys
 import threading
 import time
@@ -18,6 +18,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from csv_rows import write
 from gymnasium import spaces
 
 from prefrl.config import TrainConfig
@@ -157,6 +158,8 @@ def row(name: str, expected: str, run: RunDir) -> dict[str, Any]:
         "alarms": " ".join(sorted(set().union(*kinds))) or "none",
         "first_at_step": first,
         "signals_share_of_time": round(seconds / whole, 4),
+        "git_commit": json.loads((run.path / "config.json").read_text())["git_commit"],
+        "command": "python scripts/benchmark_alarms.py",
     }
 
 
@@ -166,10 +169,7 @@ def main(runs: Path) -> None:
         for env_id, seed, options in HEALTHY
     ]
     rows += [row(kind, kind, make()) for kind, make in faulty(runs).items()]
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write(RESULTS, rows)
     for values in rows:
         print(values)
 

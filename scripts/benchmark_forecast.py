@@ -6,17 +6,18 @@ From a random half of a run's answers it is forecast how many it takes to reach 
 curve has at its end; the truth is the number of answers there. Writes scripts/results/forecast.csv.
 """
 
-import csv
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from csv_rows import write
 
 from prefrl.fit import usable
 from prefrl.forecast import Point, extrapolate, learning_curve
-from prefrl.run_dir import RunDir
+from prefrl.run_dir import RunDir, git_commit
 from prefrl.store import Store
 
 RESULTS = Path(__file__).parent / "results" / "forecast.csv"
@@ -30,7 +31,8 @@ def back_test(path: Path) -> dict[str, Any]:
     whole = learning_curve(used, config, np.random.default_rng(0))
     some = np.random.default_rng(1).permutation(len(used))[: len(used) // 2]
     half = learning_curve([used[i] for i in some], config, np.random.default_rng(2))
-    return {"run": path.name, **judge(whole, half)}
+    command = shlex.join(["python", *sys.argv])
+    return {"run": path.name, **judge(whole, half), "git_commit": git_commit(), "command": command}
 
 
 def judge(whole: list[Point], half: list[Point]) -> dict[str, Any]:
@@ -60,10 +62,7 @@ def main(paths: list[Path]) -> None:
         print(rows[-1], flush=True)
     factors = [row["factor"] for row in rows]
     print(f"median factor {np.median(factors):.2f}; the interval held {sum(r['held'] for r in rows)} of {len(rows)}")
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write(RESULTS, rows)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,25 +64,36 @@ class Learning:
 
 def learning(what: Learning) -> None:
     """Do what is missing of `what`."""
+    missing = list(jobs_left(what))  # all told apart before the first of them takes its minutes
     with ThreadPoolExecutor(what.jobs) as pool:
-        list(pool.map(lambda job: one_run(what, *job), itertools.product(what.envs, what.seeds, what.arms)))
+        list(pool.map(lambda job: one_run(what, *job), missing))
+
+
+def jobs_left(what: Learning) -> Iterator[tuple[str, int, str]]:
+    """Environment, seed and arm of each run that the CSV lacks.
+
+    Raises:
+        SystemExit: the CSV has one of them with other options.
+    """
+    done = {(r["env_id"], r["seed"], r["arm"]): r["command"] for r in rows(what.results)}
+    for env_id, seed, arm in itertools.product(what.envs, what.seeds, what.arms):
+        command = done.get((env_id, str(seed), arm))
+        if command is None:
+            yield env_id, seed, arm
+        elif not command.endswith(shlex.join(train_options(what, seed, arm))):
+            raise SystemExit(f"{what.results} has {env_id} {arm} seed {seed} with other options; name other --results")
+
+
+def train_options(what: Learning, seed: int, arm: str) -> list[str]:
+    """What `prefrl train` is told beside the environment and the folder."""
+    return ["--seed", str(seed), *ARMS[arm], *shlex.split(what.options)]
 
 
 def one_run(what: Learning, env_id: str, seed: int, arm: str) -> None:
-    """Train, evaluate and write the row, unless the CSV has it.
-
-    Raises:
-        SystemExit: the CSV has a row of other options.
-    """
-    options = ["--seed", str(seed), *ARMS[arm], *shlex.split(what.options)]
-    for done in rows(what.results):
-        if (done["env_id"], done["seed"], done["arm"]) == (env_id, str(seed), arm):
-            if done["command"].endswith(shlex.join(options)):
-                return
-            raise SystemExit(f"{what.results} has {env_id} {arm} seed {seed} with other options; name other --results")
+    """Train, evaluate and write the row."""
     of_options = re.sub(r"[^\w.-]+", "_", what.options).strip("_-")  # a folder of their own, or none
     run_dir = what.runs / of_options / f"{env_id}-{arm}-{seed}"
-    train = ["train", env_id, "--run-dir", str(run_dir), *options]
+    train = ["train", env_id, "--run-dir", str(run_dir), *train_options(what, seed, arm)]
     resumed = run_dir.exists()
     start = time.monotonic()
     run(["resume", str(run_dir)] if resumed else train)
