@@ -45,7 +45,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         ppo=replace(c.ppo, log_std_init=-2.0),
         reward_model=replace(c.reward_model, step_share=1.0, bounded=False),
     ),
-    # Its steps differ little: what three nets make of half of a clip's steps leads to the better of its gaits more often.
+    # Three nets that each know less lead to the better of its gaits more often; why is not known.
     "Swimmer-v5": lambda c: _foresight(
         replace(
             c,
