@@ -45,7 +45,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         ppo=replace(c.ppo, log_std_init=-2.0),
         reward_model=replace(c.reward_model, step_share=1.0, bounded=False),
     ),
-    # Three nets that each know less lead to the better of its gaits more often; why is not known.
+    # Three nets, and no answers taken for chance, led to better gaits more often; which of the two matters is unknown.
     "Swimmer-v5": lambda c: _foresight(
         replace(
             c,

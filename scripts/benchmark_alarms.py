@@ -8,6 +8,7 @@ as a person would, through the store. Writes scripts/results/alarms.csv. Takes a
 
 import dataclasses
 import json
+import shlex
 import sys
 import threading
 import time
@@ -159,7 +160,7 @@ def row(name: str, expected: str, run: RunDir) -> dict[str, Any]:
         "first_at_step": first,
         "signals_share_of_time": round(seconds / whole, 4),
         "git_commit": json.loads((run.path / "config.json").read_text())["git_commit"],
-        "command": "python scripts/benchmark_alarms.py",
+        "command": shlex.join(["python", *sys.argv]),
     }
 
 

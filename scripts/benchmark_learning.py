@@ -8,9 +8,9 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,24 +64,26 @@ class Learning:
 
 def learning(what: Learning) -> None:
     """Do what is missing of `what`."""
-    missing = list(jobs_left(what))  # all told apart before the first of them takes its minutes
+    missing = jobs_left(what)  # of other options, none: told before the first run takes its minutes
     with ThreadPoolExecutor(what.jobs) as pool:
         list(pool.map(lambda job: one_run(what, *job), missing))
 
 
-def jobs_left(what: Learning) -> Iterator[tuple[str, int, str]]:
+def jobs_left(what: Learning) -> list[tuple[str, int, str]]:
     """Environment, seed and arm of each run that the CSV lacks.
 
     Raises:
         SystemExit: the CSV has one of them with other options.
     """
     done = {(r["env_id"], r["seed"], r["arm"]): r["command"] for r in rows(what.results)}
+    left = []
     for env_id, seed, arm in itertools.product(what.envs, what.seeds, what.arms):
         command = done.get((env_id, str(seed), arm))
         if command is None:
-            yield env_id, seed, arm
+            left.append((env_id, seed, arm))
         elif not command.endswith(shlex.join(train_options(what, seed, arm))):
             raise SystemExit(f"{what.results} has {env_id} {arm} seed {seed} with other options; name other --results")
+    return left
 
 
 def train_options(what: Learning, seed: int, arm: str) -> list[str]:
@@ -90,7 +92,9 @@ def train_options(what: Learning, seed: int, arm: str) -> list[str]:
 
 
 def one_run(what: Learning, env_id: str, seed: int, arm: str) -> None:
-    """Train, evaluate and write the row."""
+    """Train, evaluate and write the row, unless another process has written it meanwhile."""
+    if not jobs_left(replace(what, envs=(env_id,), seeds=(seed,), arms=(arm,))):
+        return
     of_options = re.sub(r"[^\w.-]+", "_", what.options).strip("_-")  # a folder of their own, or none
     run_dir = what.runs / of_options / f"{env_id}-{arm}-{seed}"
     train = ["train", env_id, "--run-dir", str(run_dir), *train_options(what, seed, arm)]

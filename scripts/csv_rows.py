@@ -35,7 +35,7 @@ def append(path: Path, record: dict[str, Any]) -> None:
 
 
 def write(path: Path, records: Sequence[dict[str, Any]]) -> None:
-    """Put these lines in place of a CSV file, all at once: a measurement that is only whole together."""
+    """Put these lines in place of a CSV file: those of a measurement that is only whole together."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(records[0]), lineterminator="\n")
         writer.writeheader()
