@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 
 from benchmark_curves import series
 from benchmark_fit import tried
-from benchmark_learning import Learning, jobs_left, learning
+from benchmark_learning import Learning, jobs_left, learning, one_run
 from benchmark_table import probability_of_improvement, table_lines, with_interval
 
 from prefrl.config import RewardConfig
@@ -93,8 +93,11 @@ def test_a_row_of_other_options_is_not_taken_for_what_was_asked(tmp_path: Path) 
     )
     asked = Learning(("X-v0",), ("learned",), seeds=(1, 2), options="--steps 9", results=results)
     assert jobs_left(asked) == [("X-v0", 2, "learned")]
+    one_run(asked, "X-v0", 1, "learned")  # there is nothing left to do
     with pytest.raises(SystemExit, match="X-v0 learned seed 1 with other options"):
         learning(replace(asked, options=""))
+    with pytest.raises(SystemExit, match="X-v0 learned seed 1 with other options"):
+        one_run(replace(asked, options=""), "X-v0", 1, "learned")
 
 
 def test_curves_are_read_from_run_folders(tmp_path: Path) -> None:
