@@ -12,7 +12,7 @@ from torch import Tensor
 from prefrl.config import RewardConfig
 from prefrl.losses import bradley_terry_loss
 from prefrl.metrics import answer_probability, expected_calibration_error, preference_accuracy
-from prefrl.reward_model import RewardEnsemble
+from prefrl.reward_model import SEGMENTS, RewardEnsemble
 from prefrl.segments import stack
 from prefrl.types import Preference, effective, target
 
@@ -201,7 +201,8 @@ def _returns(ensemble: RewardEnsemble, inputs: Tensor, weights: Tensor) -> Tenso
 @torch.no_grad()
 def _logits(ensemble: RewardEnsemble, pairs: _Pairs) -> Tensor:
     """(E, B) left return minus right return, of whole segments."""
-    returns = _returns(ensemble, pairs.inputs, pairs.alive)
+    parts = zip(pairs.inputs.split(SEGMENTS // 2), pairs.alive.split(SEGMENTS // 2), strict=True)
+    returns = torch.cat([_returns(ensemble, inputs, alive) for inputs, alive in parts], dim=1)
     return returns[..., 0] - returns[..., 1]
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from prefrl.config import RewardConfig
-from prefrl.fit import FitMetrics, fit, make_ensemble
+from prefrl.fit import FitMetrics, fit, is_held_out, make_ensemble, stated
+from prefrl.metrics import preference_accuracy
 from prefrl.reward_model import RewardEnsemble
 from prefrl.segments import stack
 from prefrl.types import Choice, Preference, Query, Segment
@@ -120,6 +121,14 @@ def test_pairs_are_held_out_from_the_first_session_on(count: int) -> None:
 def test_a_share_of_the_preferences_is_held_out() -> None:
     for share, held in ((0.1, 2), (0.25, 5), (0.5, 10)):
         assert sum(unseen(preferences(20), dataclasses.replace(ONE, held_out=share))) == held
+
+
+def test_what_is_held_out_is_judged_pair_by_pair_however_many_there_are() -> None:
+    prefs, config = preferences(60), dataclasses.replace(SMALL, held_out=0.5)
+    model, metrics = train(prefs, config)
+    held_out = [p for p, out in zip(prefs, is_held_out(prefs, config.held_out), strict=True) if out]
+    assert metrics.held_out_decided == len(held_out) == 30
+    assert metrics.held_out_accuracy == preference_accuracy(*stated(model, held_out))
 
 
 # Adam's second step and those after it, unlike the first, feel every change of a gradient.

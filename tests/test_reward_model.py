@@ -221,8 +221,9 @@ def test_too_few_rows_leave_a_usable_model() -> None:
     assert np.isfinite(model.reward(obs, actions, next_obs, terminated)).all()
 
 
-def test_the_agents_reward_is_that_of_the_segments_rescaled() -> None:
-    model, made = fitted(), segments()
+@pytest.mark.parametrize("count", [6, 200])
+def test_the_agents_reward_is_that_of_the_segments_rescaled(count: int) -> None:
+    model, made = fitted(), segments(count)
     living = ~stack(made)[2][:, :-1]
     raw = model.segment_rewards(*tensors(made)).mean(0).detach().numpy()[living]  # (N,)
     got = model.reward(*rows(made))
