@@ -17,6 +17,7 @@ from prefrl.config import RewardConfig
 from prefrl.fit import fit, make_ensemble, usable
 from prefrl.metrics import pearson, preference_accuracy
 from prefrl.presets import preset
+from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir, git_commit
 from prefrl.segments import stack
 from prefrl.store import Store
@@ -24,13 +25,13 @@ from prefrl.types import Preference
 
 RESULTS = Path(__file__).parent / "results" / "fit.csv"
 
+Begun = tuple[RewardEnsemble, torch.Generator]
+"""An ensemble to learn, and what its fits draw from."""
+
 
 @dataclass(frozen=True)
 class Fit:
-    """Compare settings of the reward model on the answers of finished runs: in minutes, and without an agent.
-
-    Each fit begins anew, so that it says little of rewards that go on from earlier ones.
-    """
+    """Compare settings of the reward model on the answers of finished runs: in minutes, and without an agent."""
 
     runs: Positional[tuple[Path, ...]]
     """Run folders of one environment and one kind of teacher."""
@@ -43,6 +44,9 @@ class Fit:
 
     ahead: int = 60
     """Questions that followed; their clips, in other pairs, are what the reward is tried on."""
+
+    warm: bool = False
+    """Whether a fit goes on from the one to fewer labels, as in training, in place of beginning anew."""
 
     fits: int = 2
     """Initialisations of each fit."""
@@ -68,18 +72,25 @@ def compare(what: Fit) -> None:
     for words in what.settings:
         model = replace(preset(configs[0].env_id).reward_model, **_fields(words))
         model = preset(configs[0].env_id, reward_model=model).reward_model  # which checks it
-        for labels in what.labels:
-            enough = [a for a in answers if len(a) >= labels + what.ahead]
-            figures = [
-                tried(a[:labels], a[labels : labels + what.ahead], model, seed)
-                for a in enough
-                for seed in range(what.fits)
+        begun: dict[tuple[int, int], Begun] = {}  # by run and seed
+        for labels in sorted(what.labels):
+            tries = [
+                (i, seed) for i, a in enumerate(answers) if len(a) >= labels + what.ahead for seed in range(what.fits)
             ]
+            if not what.warm:
+                begun.clear()
+            figures = []
+            for i, seed in tries:
+                known, later = answers[i][:labels], answers[i][labels : labels + what.ahead]
+                if (i, seed) not in begun:
+                    begun[i, seed] = begin(known, model, seed)
+                figures.append(tried(begun[i, seed], known, later, model, seed))
             agreement, correlation = np.transpose(figures)
             record = {
                 "env_id": configs[0].env_id,
                 "mistaken": configs[0].oracle.mistake,
                 "settings": words,
+                "warm": what.warm,
                 "labels": labels,
                 "ahead": what.ahead,
                 "fits": len(figures),
@@ -102,17 +113,22 @@ def _fields(words: str) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(words).items()}
 
 
+def begin(known: Sequence[Preference], config: RewardConfig, seed: int) -> Begun:
+    """An ensemble that has learned nothing, for clips like those of `known`."""
+    clip, generator = known[0].query.left, torch.Generator().manual_seed(seed)
+    return make_ensemble(config, clip.obs.shape[1], clip.actions.shape[1], generator), generator
+
+
 def tried(
-    known: Sequence[Preference], later: Sequence[Preference], config: RewardConfig, seed: int
+    begun: Begun, known: Sequence[Preference], later: Sequence[Preference], config: RewardConfig, seed: int
 ) -> tuple[float, float]:
-    """How often a reward learned from `known` names the truly better of two clips, and its correlation with the truth.
+    """Teach `begun` also `known`. How often it names the truly better of two clips, and its correlation with the truth.
 
     The clips are those of `later`, paired anew: the pairs that were asked about are those of which the run's own reward
     was least sure. What was answered does not count: it may be mistaken.
     """
-    generator = torch.Generator().manual_seed(seed)
+    ensemble, generator = begun
     clips = [clip for p in later for clip in (p.query.left, p.query.right)]
-    ensemble = make_ensemble(config, clips[0].obs.shape[1], clips[0].actions.shape[1], generator)
     fit(ensemble, known, config=config, generator=generator)
     order = np.random.default_rng(seed).permutation(len(clips))
     learned = ensemble.returns(*stack(clips)).mean(0)[order]

@@ -13,7 +13,7 @@ from builders import make_query, make_segment
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 
 from benchmark_curves import series
-from benchmark_fit import tried
+from benchmark_fit import begin, tried
 from benchmark_learning import Learning, jobs_left, learning, one_run
 from benchmark_table import probability_of_improvement, table_lines, with_interval
 
@@ -128,6 +128,9 @@ def test_a_reward_is_tried_on_what_is_better_and_not_on_what_was_said(said: Lite
         return Preference(seq, make_query(rng, left=left, right=right), choice or better)
 
     known, new = [preference(seq) for seq in range(100)], [preference(seq, said) for seq in range(100, 160)]
-    agreement, correlation = tried(known, new, RewardConfig(members=2, hidden=(16,), learning_rate=1e-2), 0)
+    config = RewardConfig(members=2, hidden=(16,), learning_rate=1e-2)
+    begun = begin(known, config, 0)
+    tried(begun, known[:4], new, config, 0)  # to go on from fewer labels does no harm
+    agreement, correlation = tried(begun, known, new, config, 0)
     assert agreement > 0.85
     assert correlation > 0.85
