@@ -132,6 +132,10 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
     SB3 resets an environment before anybody looks at its last observation, which is lost if it has but one buffer.
     """
 
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self._shape = env.observation_space.shape  # at hand: each wrapper would be asked at each step
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         try:
             with watchdog.calling("reset"):
@@ -153,10 +157,11 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
         return EnvError(f"{self._name()}: {method}() raised {type(error).__name__}: {first_line(error)}; mend it there")
 
     def _checked(self, obs: Any) -> NDArray[Any]:
-        copied, space = np.array(obs), self.observation_space
-        if copied.shape != space.shape or not np.can_cast(copied.dtype, np.float32, "same_kind"):
+        copied = np.array(obs)
+        if copied.shape != self._shape or copied.dtype.kind not in "biuf":
             raise EnvError(
-                f"{self._name()} observed {copied.dtype}{copied.shape}, but its observation_space is {space}"
+                f"{self._name()} observed {copied.dtype}{copied.shape}, but its observation_space is "
+                f"{self.observation_space}"
             )
         return copied
 
