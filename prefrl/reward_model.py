@@ -23,8 +23,8 @@ INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the r
 
 # How much is computed at once without a gradient: hidden units that stay in the cache take a third of the time in torch
 # and less in numpy, and little memory.
-SEGMENTS = 16
-ROWS = 128
+SEGMENTS = 16  # of 50 steps or so
+ROWS = 128  # single steps
 
 
 class RewardEnsemble(nn.Module):

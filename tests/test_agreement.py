@@ -70,8 +70,8 @@ def test_the_true_reward_itself_would_be_perfect() -> None:
         def forward(self, inputs):
             return inputs[:, 1].expand(self.members, -1)  # the action
 
-        def _outputs(self, rows):
-            return np.broadcast_to(rows[:, 1:2], (self.members, len(rows), 2))
+        def raw_reward(self, obs, actions, *_):
+            return actions[:, 0]
 
     episodes = Learner(SMALL).explore(800)
     found = agreement(Perfect(1, 1, members=2), episodes, SMALL.segment_length, 0.99, seed=0)
