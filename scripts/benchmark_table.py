@@ -71,14 +71,16 @@ def table_lines(results: Sequence[Row], arms: Sequence[str] = ()) -> Iterator[st
 
 def _cells(runs: Sequence[Row], ceiling: Sequence[Row]) -> list[str]:
     got, best = returns(runs), returns(ceiling)
-    middle = with_interval(iqm, got)
+    digits = 0 if abs(got).max() >= 20 else 1
+    middle = with_interval(iqm, got, digits=digits)
     share = better = paid = "-"
     if len(best):
-        paid, better = with_interval(iqm, best), f"{probability_of_improvement(got, best):.2f}"
+        paid, better = with_interval(iqm, best, digits=digits), f"{probability_of_improvement(got, best):.2f}"
         if iqm(best) > 0:  # a share says something only where returns start from zero
             share = with_interval(lambda a, b: iqm(a) / iqm(b), got, best, digits=2)
     labels, steps = runs[0]["labels"], f"{int(runs[0]['num_timesteps']):,}"
-    return [labels, steps, str(len(runs)), middle, f"{got.min():.0f}", paid, share, better, _speed(runs, ceiling)]
+    worst, speed = f"{got.min():.{digits}f}", _speed(runs, ceiling)
+    return [labels, steps, str(len(runs)), middle, worst, paid, share, better, speed]
 
 
 def _total(arm: str, pairs: Sequence[tuple[Floats, Floats]]) -> list[str]:

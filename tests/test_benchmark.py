@@ -47,8 +47,8 @@ def test_a_row_of_the_table() -> None:
 def test_a_share_of_a_negative_return_is_not_told_nor_what_nobody_compared() -> None:
     results = [row("A-v0", "learned", 0, -3), row("A-v0", "true", 0, -2), row("B-v0", "learned", 0, 3)]
     _, _, negative, alone = table_lines(results)
-    assert cells(negative)[5:] == ["-3", "-3", "-2", "-", "0.00", "-"]
-    assert cells(alone)[5:] == ["3", "3", "-", "-", "-", "-"]
+    assert cells(negative)[5:] == ["-3.0", "-3.0", "-2.0", "-", "0.00", "-"]
+    assert cells(alone)[5:] == ["3.0", "3.0", "-", "-", "-", "-"]
 
 
 def test_the_total_is_over_shares_of_environments() -> None:
