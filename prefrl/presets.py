@@ -45,12 +45,11 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         ppo=replace(c.ppo, log_std_init=-2.0),
         reward_model=replace(c.reward_model, step_share=1.0, bounded=False),
     ),
-    # In 2 s, a clip shows a part of a stroke: which part decides how far it gets. Three nets, each with a sample of the
-    # answers, half of the steps and no answers taken for chance led to good gaits more often than the defaults.
+    # Three nets, each with a sample of the answers, half of the steps and no answers taken for chance led to good gaits
+    # more often than the defaults; which of these matters is not clear.
     "Swimmer-v5": lambda c: _foresight(
         replace(
             c,
-            segment_length=200,
             reward_model=replace(c.reward_model, members=3, bootstrap=True, step_share=0.5, random_answers=0.0),
         ),
         0.9999,
