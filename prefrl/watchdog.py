@@ -127,7 +127,7 @@ class _Watch:
         if self.hung:
             limit = LIMITS[_method()]
             raise EnvError(f"the environment's {_method()}() hangs: no answer in {limit:.0f} s; mend it there")
-        if _is_calling():
+        if _is_calling() and code != -signal.SIGKILL:  # which comes from outside, whatever it meets
             raise EnvError(f"the environment's {_method()}() ended the process ({how}); mend it there")
         if code < 0:
             words = f"the process was ended by {how}; if memory is short, free some; a run goes on by: prefrl resume"

@@ -168,6 +168,17 @@ def test_the_workers_own_death_is_told(tmp_path: Path) -> None:
     assert told.splitlines()[-1].startswith("prefrl: error: the process was ended by SIGKILL; ")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the process that watches")
+def test_a_kill_from_outside_is_no_fault_of_the_environment_that_it_meets(capfd: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        with watchdog.calling("step"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    assert watchdog.watch(work) == 137
+    assert "was ended by SIGKILL; if memory is short" in capfd.readouterr().err
+
+
 def test_nobody_waits_longer_than_promised() -> None:
     assert watchdog.LIMITS["step"] + 2 < 30
     assert watchdog.STOP_SECONDS <= 10
