@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,13 @@ def compare(what: Fit) -> None:
         model = preset(configs[0].env_id, reward_model=model).reward_model  # which checks it
         begun: dict[tuple[int, int], Begun] = {}  # by run and seed
         for labels in sorted(what.labels):
-            tries = [
-                (i, seed) for i, a in enumerate(answers) if len(a) >= labels + what.ahead for seed in range(what.fits)
-            ]
-            if not what.warm:
-                begun.clear()
             figures = []
-            for i, seed in tries:
-                known, later = answers[i][:labels], answers[i][labels : labels + what.ahead]
-                if (i, seed) not in begun:
-                    begun[i, seed] = begin(known, model, seed)
+            for (i, answered), seed in product(enumerate(answers), range(what.fits)):
+                if len(answered) < labels + what.ahead:
+                    continue
+                if not what.warm or (i, seed) not in begun:
+                    begun[i, seed] = begin(answered, model, seed)
+                known, later = answered[:labels], answered[labels : labels + what.ahead]
                 figures.append(tried(begun[i, seed], known, later, model, seed))
             agreement, correlation = np.transpose(figures)
             record = {
