@@ -12,10 +12,13 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from benchmark_learning import RESULTS
+from csv_rows import rows
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from prefrl.metrics import Floats
+from prefrl.metrics import Floats, iqm
 from prefrl.report.arms import band
 
 Series = tuple[Floats, Floats]
@@ -27,7 +30,10 @@ RUN = re.compile(r"(?P<env>.+)-(?P<arm>[a-z0-9_]+)-(?P<seed>\d+)")
 
 @dataclass(frozen=True)
 class Curves:
-    """Draw learning curves: true return of training episodes, interquartile mean over seeds and its 95 % interval."""
+    """Draw learning curves: true return of training episodes, interquartile mean over seeds and its 95 % interval.
+
+    Where the run folders of an arm are gone, a dotted line shows what its agents earned in the end.
+    """
 
     runs: Path = Path("runs/benchmark")
     """Folder of the run folders."""
@@ -35,27 +41,42 @@ class Curves:
     arms: tuple[str, ...] = ("learned", "true")
     """Arms to draw."""
 
+    results: Path = RESULTS
+    """CSV file that `learning` wrote, with what agents earned in the end."""
+
     output: Path = Path(__file__).parent / "results" / "curves.svg"
     """File to write."""
 
 
 def curves(what: Curves) -> None:
     """Draw a panel for each environment."""
-    found = series(what.runs, what.arms)
-    rows = -(-len(found) // COLUMNS)
-    figure, panels = plt.subplots(
-        rows, COLUMNS, figsize=(3.2 * COLUMNS, 2.5 * rows), layout="constrained", squeeze=False
-    )
+    found, ends = series(what.runs, what.arms), final_returns(what.results)
+    shape = -(-len(found) // COLUMNS), COLUMNS
+    figure, panels = plt.subplots(*shape, figsize=(3.2 * COLUMNS, 2.5 * shape[0]), layout="constrained", squeeze=False)
     rng = np.random.default_rng(0)
+    shown: dict[str, Artist] = {}
     for ax, (env_id, of_env) in zip(panels.flat, found.items(), strict=False):
         ax.set_title(env_id, fontsize=10)
         _draw(ax, {arm: of_env[arm] for arm in what.arms if arm in of_env}, rng)
+        for arm in what.arms:
+            if arm not in of_env and (env_id, arm) in ends:
+                ax.axhline(ends[env_id, arm], label=f"{_label(arm)}: in the end", color=_color(arm), linestyle=":")
+        lines, labels = ax.get_legend_handles_labels()
+        shown |= zip(labels, lines, strict=True)
     for ax in panels.flat[len(found) :]:
         ax.axis("off")
-    panels.flat[0].legend(fontsize=8, frameon=False)
+    figure.legend(list(shown.values()), list(shown), loc="outside upper center", ncols=len(shown), frameon=False)
     what.output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(what.output, metadata={"Date": None})
     print(f"written to {what.output}")
+
+
+def final_returns(results: Path) -> dict[tuple[str, str], float]:
+    """(Environment, arm) -> interquartile mean over seeds of what the finished agents earned."""
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in rows(results):
+        found[row["env_id"], row["arm"]].append(float(row["true_return"]))
+    return {key: iqm(np.array(returns)) for key, returns in found.items()}
 
 
 def series(folder: Path, arms: Sequence[str]) -> dict[str, dict[str, list[Series]]]:
@@ -77,10 +98,19 @@ def _draw(ax: Axes, arms: Mapping[str, Sequence[Series]], rng: np.random.Generat
     for arm, runs in arms.items():
         found = band(runs, rng)
         if found is not None:
-            style = {"color": "0.35", "linestyle": "--"} if arm == "true" else {}
-            name = "paid the true reward" if arm == "true" else arm
-            (line,) = ax.plot(found.x, found.middle, label=name, linewidth=1.5, **style)  # type: ignore[arg-type]
+            style = "--" if arm == "true" else "-"
+            (line,) = ax.plot(
+                found.x, found.middle, label=_label(arm), color=_color(arm), linestyle=style, linewidth=1.5
+            )
             ax.fill_between(found.x, found.low, found.high, color=line.get_color(), alpha=0.2, linewidth=0)
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.tick_params(labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _label(arm: str) -> str:
+    return "paid the true reward" if arm == "true" else arm
+
+
+def _color(arm: str) -> str | None:
+    return "0.35" if arm == "true" else None  # the next of matplotlib's

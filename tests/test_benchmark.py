@@ -12,10 +12,11 @@ from builders import make_query, make_segment
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 
-from benchmark_curves import series
+from benchmark_curves import final_returns, series
 from benchmark_fit import begin, tried
 from benchmark_learning import Learning, jobs_left, learning, one_run
 from benchmark_table import probability_of_improvement, table_lines, with_interval
+from csv_rows import append
 
 from prefrl.config import RewardConfig
 from prefrl.metrics import iqm
@@ -115,6 +116,15 @@ def test_curves_are_read_from_run_folders(tmp_path: Path) -> None:
     assert (steps.tolist(), returns.tolist()) == ([200.0], [3.0])
     with pytest.raises(SystemExit, match="has no run of kcentre"):
         series(tmp_path, ["kcentre"])
+
+
+def test_what_agents_earned_in_the_end_is_the_mean_without_the_outermost_seeds(tmp_path: Path) -> None:
+    results = tmp_path / "learning.csv"
+    for seed, value in enumerate([-900.0, 1.0, 2.0, 900.0]):
+        append(results, row("A-v0", "true", seed, value))
+    append(results, row("A-v0", "learned", 0, 7.0))
+    assert final_returns(results) == {("A-v0", "true"): 1.5, ("A-v0", "learned"): 7.0}
+    assert final_returns(tmp_path / "none.csv") == {}
 
 
 @pytest.mark.parametrize("said", ["left", "right"])
