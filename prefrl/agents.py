@@ -25,9 +25,14 @@ FUSED = {"fused": True}  # Adam steps all tensors in one call; on a CPU, torch's
 REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
 
 
-def normalise(venv: VecEnv, gamma: float, training: bool = True) -> VecNormalize:
-    """Normalise what the agent sees and is paid; with `training` False, by statistics that stay as they are."""
-    return VecNormalize(venv, training=training, norm_reward=training, gamma=gamma, clip_reward=REWARD_CLIP)
+def normalise(venv: VecEnv, config: PPOConfig | SACConfig, training: bool = True) -> VecNormalize:
+    """Normalise what the agent sees and is paid; with `training` False, by statistics that stay as they are.
+
+    SAC is paid as it is: a reward in units of whole returns is so small that SAC's temperature, which starts at 1, took
+    a third of the gradient steps of a run to fall below it.
+    """
+    scaled = training and isinstance(config, PPOConfig)
+    return VecNormalize(venv, training=training, norm_reward=scaled, gamma=config.gamma, clip_reward=REWARD_CLIP)
 
 
 Agent = PPO | SAC
@@ -105,14 +110,13 @@ def seed_span(agent: Agent, seed: int, span: int) -> None:
     agent._last_obs = None  # makes learn() reset the environments
 
 
-def forget_values(agent: SAC, normaliser: VecNormalize) -> None:
-    """Draw the value nets anew, and forget the scale of what was paid: it was no reward that counts any more."""
+def forget_values(agent: SAC) -> None:
+    """Draw the value nets anew: they were of a reward that does not count any more."""
     for module in agent.critic.modules():
         if isinstance(module, torch.nn.Linear):
             module.reset_parameters()
     agent.critic_target.load_state_dict(agent.critic.state_dict())
     agent.critic.optimizer.state.clear()
-    normaliser.ret_rms = RunningMeanStd(shape=())
 
 
 def require_finite(agent: Agent, tensors: Iterable[torch.Tensor]) -> None:

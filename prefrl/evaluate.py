@@ -120,7 +120,7 @@ def judge_reward(
 
 def load(config: TrainConfig, checkpoint: Checkpoint, recorder: RecordingVecEnv) -> tuple[Agent, VecNormalize]:
     """The trained agent in the recorder's environments, with its normaliser frozen."""
-    normaliser = normalise(recorder, config.agent.gamma, training=False)
+    normaliser = normalise(recorder, config.agent, training=False)
     agent = make_agent(_that_learns_nothing(config.agent), normaliser)
     checkpoint.require(identity(config))
     load_agent(agent, normaliser, checkpoint.read)

@@ -77,7 +77,7 @@ class Learner:
         self.paid = LearnedRewardVecEnv(
             self.recorder, self.ensemble, gamma, neutral_endings=config.reward_model.neutral_endings
         )
-        self.normaliser = normalise(self.paid if config.reward == "learned" else self.recorder, gamma)
+        self.normaliser = normalise(self.paid if config.reward == "learned" else self.recorder, config.agent)
         torch.manual_seed(derive_seed(config.seed, WEIGHTS, 1))
         self.agent = make_agent(config.agent, self.normaliser)
 
@@ -121,7 +121,7 @@ class Learner:
         agent.learn(steps, _OnRollout(lambda _: None))
         self.paid.reward_function = self.ensemble
         replay.relabel(agent, self.paid)  # the first fit may have too few answers to do it
-        forget_values(agent, self.normaliser)
+        forget_values(agent)
         return self.recorder.drain()
 
     def practise(self, span: int, until: int, on_rollout: Callable[[int], None]) -> list[Episode]:

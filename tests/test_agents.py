@@ -34,7 +34,7 @@ def fresh(
     config: PPOConfig | SACConfig = SMALL, env: type[gym.Env] = toy_envs.MoveRight, seed: int = 0
 ) -> tuple[Agent, VecNormalize]:
     torch.manual_seed(seed)
-    normaliser = normalise(DummyVecEnv([lambda: gym.wrappers.TimeLimit(env(), 20)] * 2), config.gamma)
+    normaliser = normalise(DummyVecEnv([lambda: gym.wrappers.TimeLimit(env(), 20)] * 2), config)
     return make_agent(config, normaliser), normaliser
 
 
@@ -131,9 +131,8 @@ def test_sac_acts_by_bounded_numbers_alone(env: type[gym.Env]) -> None:
 def test_values_of_another_reward_are_forgotten_and_the_policy_is_not() -> None:
     agent, normaliser = trained(SMALL_SAC)
     before = agent_files(agent, normaliser)
-    forget_values(agent, normaliser)
+    forget_values(agent)
     after = agent_files(agent, normaliser)
-    assert normaliser.ret_rms.mean == 0
     assert not agent.critic.optimizer.state
     kept, drawn = load(before["policy.safetensors"]), load(after["policy.safetensors"])
     for name, value in drawn.items():
@@ -165,11 +164,23 @@ def test_files_of_another_network_or_environment_are_refused(config: PPOConfig, 
 
 
 def test_a_frozen_normaliser_learns_nothing_and_leaves_rewards_alone() -> None:
-    normaliser = normalise(DummyVecEnv([toy_envs.MoveRight]), 0.9, training=False)
+    normaliser = normalise(DummyVecEnv([toy_envs.MoveRight]), SMALL, training=False)
     normaliser.reset()
     _, rewards, _, _ = normaliser.step(np.array([[0.25]]))
     assert rewards[0] == 0.25
-    assert normaliser.obs_rms.count == normalise(DummyVecEnv([toy_envs.MoveRight]), 0.9).obs_rms.count
+    assert normaliser.obs_rms.count == normalise(DummyVecEnv([toy_envs.MoveRight]), SMALL).obs_rms.count
+
+
+def test_ppo_is_paid_in_units_of_returns_and_sac_as_it_is() -> None:
+    scales = {}
+    for config in (SMALL, SMALL_SAC):
+        normaliser = normalise(DummyVecEnv([toy_envs.MoveRight]), config)
+        normaliser.reset()
+        for _ in range(20):
+            _, rewards, _, _ = normaliser.step(np.array([[0.25]]))
+        scales[type(config)] = float(rewards[0]) / 0.25
+    assert scales[SACConfig] == 1
+    assert scales[PPOConfig] != pytest.approx(1, abs=0.1)
 
 
 @given(st.integers(0, 2**64), st.integers(0, 10**6))

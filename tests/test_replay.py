@@ -35,7 +35,7 @@ def acted(steps: int = 360, config: SACConfig = CONFIG) -> tuple[SAC, LearnedRew
     ensemble.input_std.fill_(300.0)  # so that far is not too far to matter
     ensemble.output_mean.fill_(-0.5)
     paid = LearnedRewardVecEnv(venv, ensemble, GAMMA)
-    agent = make_agent(config, normalise(paid, GAMMA))
+    agent = make_agent(config, normalise(paid, config))
     assert isinstance(agent, SAC)
     seed_span(agent, 0, 1)
     agent.learn(steps)
