@@ -20,7 +20,7 @@ from prefrl.environments import check_sac, first_line
 from prefrl.errors import CheckpointError, UsageError
 from prefrl.replay import RawReplayBuffer
 
-SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER = range(6)  # the purposes that seeds are derived for
+SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER, PERFORM = range(7)  # the purposes that seeds are derived for
 FUSED = {"fused": True}  # Adam steps all tensors in one call; on a CPU, torch's default is one by one
 REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from stable_baselines3.common.vec_env import VecNormalize
 
+from prefrl.acting import first_episodes
 from prefrl.agent_config import PPOConfig, SACConfig
 from prefrl.agents import Agent, load_agent, make_agent, normalise
 from prefrl.agreement import agreement, answer_agreement
@@ -20,7 +21,7 @@ from prefrl.environments import make_venv
 from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
 from prefrl.evaluation import Evaluation, Interval, Length, Success, TrueReturn
 from prefrl.forecast import forecast
-from prefrl.learner import identity, load_ensemble, random_actions
+from prefrl.learner import identity, load_ensemble
 from prefrl.metrics import iqm, wilson
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut
@@ -147,26 +148,12 @@ def play(
     The agent acts by its policy's mode, and at random in that share of the steps. Episodes are cut after `longest`
     steps, `LONGEST` if None. Unless `drawable`, no clips can be drawn of them.
     """
-    count, rng = len(random_shares), np.random.default_rng(seed)
     config = replace(config, vec="dummy", record_frames=config.record_frames and drawable)
-    recorder = RecordingVecEnv(make_venv(config, count, drawable))
+    recorder = RecordingVecEnv(make_venv(config, len(random_shares), drawable))
     agent, venv = load(config, checkpoint, recorder)
-    venv.seed(seed)
-    obs, running = np.asarray(venv.reset()), np.ones(count, dtype=bool)
-    for _ in range(longest or LONGEST):
-        actions, _ = agent.predict(obs, deterministic=True)
-        if random_shares.any():
-            at_random = rng.random(count) < random_shares
-            actions[at_random] = random_actions(venv.action_space, count, rng)[at_random]
-        after, _, dones, _ = venv.step(actions)
-        obs, running = np.asarray(after), running & ~dones
-        if not running.any():
-            break
-    first: dict[int, Episode] = {}
-    for episode in recorder.drain():
-        first.setdefault(episode.env_index, episode)
+    episodes = first_episodes(agent, venv, recorder, seed=seed, longest=longest or LONGEST, random_shares=random_shares)
     venv.close()
-    return [first[i] for i in range(count)]
+    return episodes
 
 
 def summary(returns: Floats) -> TrueReturn:

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.callbacks import BaseCallback
@@ -16,10 +14,12 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch.distributions import Distribution
 
 from prefrl import replay
+from prefrl.acting import first_episodes, random_actions
 from prefrl.agent_config import PPOConfig
 from prefrl.agents import (
     EXPLORE,
     FIT,
+    PERFORM,
     WEIGHTS,
     agent_files,
     derive_seed,
@@ -137,6 +137,14 @@ class Learner:
         self.agent.learn(until - self.num_timesteps, _OnRollout(on_rollout), reset_num_timesteps=False)
         return self.recorder.drain()
 
+    def perform(self, longest: int) -> list[Episode]:
+        """What the agent does at its best: an episode in each environment, cut after `longest` steps, always the same.
+
+        Nothing is learned from it.
+        """
+        seed = derive_seed(self.config.seed, PERFORM)
+        return first_episodes(self.agent, self.normaliser, self.recorder, seed=seed, longest=longest)
+
     def learn_reward(self, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> FitMetrics | None:
         """Fit the reward to all `preferences` and rescale it on the `recent` behaviour; None when they are too few."""
         if len(usable(preferences)) < 2:
@@ -245,15 +253,3 @@ class _OnRollout(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         self.call(self.num_timesteps)
-
-
-def random_actions(space: spaces.Space[Any], count: int, rng: np.random.Generator) -> NDArray[Any]:
-    """`count` actions drawn uniformly; from a standard normal where a bound is missing."""
-    if isinstance(space, spaces.Discrete):
-        return rng.integers(int(space.n), size=count)
-    assert isinstance(space, spaces.Box)
-    bounded = np.isfinite(space.low) & np.isfinite(space.high)
-    low, high = np.where(bounded, space.low, 0.0), np.where(bounded, space.high, 0.0)
-    uniform = rng.uniform(low, high, size=(count, *space.shape))
-    normal = np.clip(rng.standard_normal((count, *space.shape)), space.low, space.high)
-    return np.where(bounded, uniform, normal).astype(space.dtype)

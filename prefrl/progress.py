@@ -132,6 +132,15 @@ class Progress:
         self._warn(alarms)
         self._show(record, alarms)
 
+    def chosen(self, earned: Mapping[int, float]) -> None:
+        """Say which of the last agents the run leaves behind, if it is not the last one."""
+        if earned and (best := next(iter(earned))) != (last := max(earned)):
+            self.console.print(
+                f"{self.config.env_id}  kept the agent of step {best}, which earned {earned[best]:.1f} by its reward; "
+                f"that of step {last} earned {earned[last]:.1f}",
+                soft_wrap=True,
+            )
+
     def _log(self, record: dict[str, Any]) -> None:
         numbers = {key: value for key, value in record.items() if isinstance(value, int | float)}
         numbers |= {f"alarms/{kind}": 0 for kind in get_args(Kind)}

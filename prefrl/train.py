@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from prefrl.choose import choose
 from prefrl.clips import Renderer
 from prefrl.config import TrainConfig
 from prefrl.environments import try_env
@@ -63,6 +64,8 @@ def _loop(run: RunDir) -> RunDir:
                 episodes = learner.practise(span, plan.steps_after(span), progress.on_rollout)
             teach(learner, store, plan, span, episodes, known, progress)
             progress.end_span(span, learner, episodes)
+            if span == plan.spans:
+                progress.chosen(choose(learner, run.whole_checkpoints()))
             with progress.timing("checkpoint"):
                 learner.save(run, span, known)
         store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl import replay
+from prefrl.acting import random_actions
 from prefrl.agent_config import PPOConfig
 from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError, UsageError
-from prefrl.learner import FORMAT, Learner, how_it_resumes, load_ensemble, random_actions
+from prefrl.learner import FORMAT, Learner, how_it_resumes, load_ensemble
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
 from prefrl.state_entropy import StateEntropy
