@@ -22,14 +22,14 @@ from prefrl.replay import RawReplayBuffer
 
 SPAN, EXPLORE, FIT, WEIGHTS, ASK, ANSWER, PERFORM = range(7)  # the purposes that seeds are derived for
 FUSED = {"fused": True}  # Adam steps all tensors in one call; on a CPU, torch's default is one by one
-REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
+REWARD_CLIP = 100.0  # of PPO; SB3's default of 10 would cut into what a termination is paid
 
 
 def normalise(venv: VecEnv, config: PPOConfig | SACConfig, training: bool = True) -> VecNormalize:
     """Normalise what the agent sees and is paid; with `training` False, by statistics that stay as they are.
 
-    SAC is paid as it is: a reward in units of whole returns is so small that SAC's temperature, which starts at 1, took
-    a third of the gradient steps of a run to fall below it.
+    SAC is paid as it is: in units of whole returns a step's reward is some hundredths, and SAC's temperature, which
+    starts at 1, took a third of a run's gradient steps to fall below that.
     """
     scaled = training and isinstance(config, PPOConfig)
     return VecNormalize(venv, training=training, norm_reward=scaled, gamma=config.gamma, clip_reward=REWARD_CLIP)

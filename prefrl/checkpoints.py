@@ -24,7 +24,7 @@ class Checkpoint:
     path: Path
 
     num_timesteps: int
-    """Environment steps that the agent had trained for."""
+    """Environment steps that the run had trained for."""
 
     state: dict[str, Any]
     """What the trainer noted beside the files, as JSON values."""

@@ -1,7 +1,7 @@
 """The learner: an agent, the environments it acts in and the reward it is paid. All that a checkpoint holds."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig
 from prefrl.environments import make_venv, repeats
 from prefrl.errors import CheckpointError
-from prefrl.files import sha256
+from prefrl.files import json_values, sha256
 from prefrl.fit import FitMetrics, fit, make_ensemble, usable
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir, versions
@@ -143,6 +143,7 @@ class Learner:
         Nothing is learned from it.
         """
         seed = derive_seed(self.config.seed, PERFORM)
+        self.recorder.bad_steps = 0  # those of training do not count here
         return first_episodes(self.agent, self.normaliser, self.recorder, seed=seed, longest=longest)
 
     def learn_reward(self, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> FitMetrics | None:
@@ -164,10 +165,20 @@ class Learner:
             move_values(self.agent, self.normaliser, self.paid, recent)
         return metrics
 
-    def save(self, run: RunDir, span: int, known: Sequence[Preference]) -> None:
+    def save(
+        self,
+        run: RunDir,
+        span: int,
+        known: Sequence[Preference],
+        tried: Mapping[int, float] | None = None,
+    ) -> None:
         """Write a checkpoint of the end of `span`, and the agent as a file that any user of SB3 can load.
 
-        `known`: the preferences that the reward was learned from; a resumed run begins with the same ones.
+        Args:
+            run: where to.
+            span: the last one that is done.
+            known: the preferences that the reward was learned from; a resumed run begins with the same ones.
+            tried: what agents earned of which this is the best, by their steps; None if there was no choice yet.
 
         Raises:
             UsageError: something of the agent is not finite; nothing is written then.
@@ -185,6 +196,8 @@ class Learner:
             "agent.zip": sha256(agent_zip.getvalue()),
             **identity(self.config),
         }
+        if tried is not None:
+            state["tried"] = json_values(tried)
         run.write_checkpoint(self.num_timesteps, files, state)
         run.write_agent(agent_zip.getvalue(), files["vec_normalize.json"])
 

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from prefrl.alarms import Alarm, Kind, raised
+from prefrl.choose import Trial
 from prefrl.config import TrainConfig
 from prefrl.errors import StorageError, Terminated
 from prefrl.files import json_values
@@ -132,14 +133,14 @@ class Progress:
         self._warn(alarms)
         self._show(record, alarms)
 
-    def chosen(self, earned: Mapping[int, float]) -> None:
-        """Say which of the last agents the run leaves behind, if it is not the last one."""
-        if earned and (best := next(iter(earned))) != (last := max(earned)):
-            self.console.print(
-                f"{self.config.env_id}  kept the agent of step {best}, which earned {earned[best]:.1f} by its reward; "
-                f"that of step {last} earned {earned[last]:.1f}",
-                soft_wrap=True,
-            )
+    def tried(self, trial: Trial) -> None:
+        """Say which of the last agents the run leaves behind."""
+        earned = ", ".join(f"{value:.1f} (step {steps})" for steps, value in trial.earned.items())
+        self.say(f"the last agents earned {earned} by their reward; that of step {trial.best} is kept")
+
+    def say(self, news: str) -> None:
+        """Print a line."""
+        self.console.print(f"{self.config.env_id}  {news}", soft_wrap=True)
 
     def _log(self, record: dict[str, Any]) -> None:
         numbers = {key: value for key, value in record.items() if isinstance(value, int | float)}

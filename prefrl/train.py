@@ -7,7 +7,7 @@ from prefrl.choose import choose
 from prefrl.clips import Renderer
 from prefrl.config import TrainConfig
 from prefrl.environments import try_env
-from prefrl.errors import StoreError
+from prefrl.errors import CheckpointError, EnvError, StoreError
 from prefrl.learner import Learner
 from prefrl.loggers import check_installed
 from prefrl.plan import Plan
@@ -64,12 +64,26 @@ def _loop(run: RunDir) -> RunDir:
                 episodes = learner.practise(span, plan.steps_after(span), progress.on_rollout)
             teach(learner, store, plan, span, episodes, known, progress)
             progress.end_span(span, learner, episodes)
-            if span == plan.spans:
-                progress.chosen(choose(learner, run.whole_checkpoints()))
             with progress.timing("checkpoint"):
                 learner.save(run, span, known)
+        choose_last(learner, run, span, known, progress)
         store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them
     return run
+
+
+def choose_last(learner: Learner, run: RunDir, span: int, known: list[Preference], progress: Progress) -> None:
+    """Leave the best of the last agents behind, unless that was done before."""
+    last, *earlier = run.whole_checkpoints()
+    if "tried" in last.state:
+        return
+    try:
+        trial = choose(learner, earlier)
+    except (CheckpointError, EnvError) as error:  # what was trained is saved; to try it again would not help
+        progress.say(f"the last agent is kept, since others could not be tried: {error}")
+        return
+    if trial.earned:
+        progress.tried(trial)
+        learner.save(run, span, known, tried=trial.earned)
 
 
 def restore(learner: Learner, store: Store, run: RunDir) -> tuple[int, list[Preference]]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -54,13 +55,14 @@ def curves(what: Curves) -> None:
     shape = -(-len(found) // COLUMNS), COLUMNS
     figure, panels = plt.subplots(*shape, figsize=(3.2 * COLUMNS, 2.5 * shape[0]), layout="constrained", squeeze=False)
     rng = np.random.default_rng(0)
+    colors = {arm: "0.35" if arm == "true" else f"C{i}" for i, arm in enumerate(what.arms)}
     shown: dict[str, Artist] = {}
     for ax, (env_id, of_env) in zip(panels.flat, found.items(), strict=False):
         ax.set_title(env_id, fontsize=10)
-        _draw(ax, {arm: of_env[arm] for arm in what.arms if arm in of_env}, rng)
+        _draw(ax, {arm: of_env[arm] for arm in what.arms if arm in of_env}, colors, rng)
         for arm in what.arms:
             if arm not in of_env and (env_id, arm) in ends:
-                ax.axhline(ends[env_id, arm], label=f"{_label(arm)}: in the end", color=_color(arm), linestyle=":")
+                ax.axhline(ends[env_id, arm], label=f"{_label(arm)}: in the end", color=colors[arm], linestyle=":")
         lines, labels = ax.get_legend_handles_labels()
         shown |= zip(labels, lines, strict=True)
     for ax in panels.flat[len(found) :]:
@@ -94,15 +96,14 @@ def series(folder: Path, arms: Sequence[str]) -> dict[str, dict[str, list[Series
     return found
 
 
-def _draw(ax: Axes, arms: Mapping[str, Sequence[Series]], rng: np.random.Generator) -> None:
+def _draw(ax: Axes, arms: Mapping[str, Sequence[Series]], colors: Mapping[str, str], rng: np.random.Generator) -> None:
     for arm, runs in arms.items():
         found = band(runs, rng)
         if found is not None:
             style = "--" if arm == "true" else "-"
-            (line,) = ax.plot(
-                found.x, found.middle, label=_label(arm), color=_color(arm), linestyle=style, linewidth=1.5
-            )
-            ax.fill_between(found.x, found.low, found.high, color=line.get_color(), alpha=0.2, linewidth=0)
+            look: dict[str, Any] = {"color": colors[arm], "linestyle": style, "linewidth": 1.5}
+            ax.plot(found.x, found.middle, label=_label(arm), **look)
+            ax.fill_between(found.x, found.low, found.high, color=colors[arm], alpha=0.2, linewidth=0)
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.tick_params(labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
@@ -110,7 +111,3 @@ def _draw(ax: Axes, arms: Mapping[str, Sequence[Series]], rng: np.random.Generat
 
 def _label(arm: str) -> str:
     return "paid the true reward" if arm == "true" else arm
-
-
-def _color(arm: str) -> str | None:
-    return "0.35" if arm == "true" else None  # the next of matplotlib's

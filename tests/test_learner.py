@@ -7,13 +7,9 @@ import pytest
 import small
 import torch
 import toy_envs
-from gymnasium import spaces
-from hypothesis import given
-from hypothesis import strategies as st
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl import replay
-from prefrl.acting import random_actions
 from prefrl.agent_config import PPOConfig
 from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError, UsageError
@@ -352,26 +348,3 @@ def test_a_pickle_in_a_checkpoint_is_refused_and_never_run(name: str, tmp_path: 
     with pytest.raises(CheckpointError):
         Learner(SMALL).restore(checkpoint)
     assert not canary.exists()
-
-
-bounds = st.tuples(st.floats(-9, 9, width=32), st.floats(-9, 9, width=32)).map(
-    lambda pair: sorted(x + 0.0 for x in pair)
-)  # no -0.0
-bounds |= st.sampled_from([(-np.inf, np.inf), (0.0, np.inf), (-np.inf, -2.0)])
-
-
-@given(st.lists(bounds, min_size=1, max_size=4), st.integers(0, 2**32))
-def test_random_actions_lie_in_their_space(each: list[tuple[float, float]], seed: int) -> None:
-    low, high = (np.array(x, np.float32) for x in zip(*each, strict=True))
-    space = spaces.Box(low, high)
-    drawn = random_actions(space, 20, np.random.default_rng(seed))
-    assert drawn.shape == (20, len(each))
-    assert drawn.dtype == np.float32
-    assert all(space.contains(action) for action in drawn)
-
-
-def test_random_discrete_actions_are_all_of_them_alike() -> None:
-    drawn = random_actions(spaces.Discrete(3), 3000, np.random.default_rng(0))
-    values, counts = np.unique(drawn, return_counts=True)
-    assert values.tolist() == [0, 1, 2]
-    assert counts.min() > 900

@@ -12,6 +12,7 @@ import pytest
 import small
 
 from prefrl.agent_config import PPOConfig, SACConfig
+from prefrl.choose import Trial
 from prefrl.config import OracleConfig, RewardConfig, TrainConfig
 from prefrl.errors import EnvError, LockedError, StoreError, UsageError
 from prefrl.evaluate import evaluate
@@ -213,6 +214,28 @@ def test_resuming_a_run_that_is_done_changes_nothing(small: RunDir) -> None:
     before = hashes(small), choices(small), small.metrics()
     resume(small.path)
     assert (hashes(small), choices(small), small.metrics()) == before
+
+
+def test_the_best_of_the_last_agents_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = dataclasses.replace(SMALL, steps=1600)
+
+    def failing(*_: object) -> Trial:
+        raise EnvError("it broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["prefrl.train"], "choose", failing)
+        run = train(config, tmp_path / "run")
+    last, *earlier = run.whole_checkpoints()
+    assert "tried" not in last.state  # but all that was trained is there
+    whole = train(config, tmp_path / "whole")
+    assert whole.whole_checkpoints()[0].state["tried"].keys() == {str(c.num_timesteps) for c in (last, *earlier)}
+    resume(run.path)
+    assert hashes(run) == hashes(whole)
+    assert run.whole_checkpoints()[0].state["tried"] == whole.whole_checkpoints()[0].state["tried"]
+    best = max(whole.whole_checkpoints()[0].state["tried"].items(), key=lambda item: (item[1], int(item[0])))[0]
+    source = next(c for c in (last, *earlier) if c.num_timesteps == int(best))
+    assert hashes(whole)["policy.safetensors"] == source.hashes["policy.safetensors"]
+    assert hashes(whole)["reward_model.safetensors"] == last.hashes["reward_model.safetensors"]
 
 
 def test_a_folder_that_exists_is_refused_and_left_alone(small: RunDir, tmp_path: Path) -> None:
