@@ -66,8 +66,8 @@ def _loop(run: RunDir) -> RunDir:
             progress.end_span(span, learner, episodes)
             with progress.timing("checkpoint"):
                 learner.save(run, span, known)
-        choose_last(learner, run, span, known, progress)
         store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them
+        choose_last(learner, run, span, known, progress)
     return run
 
 
