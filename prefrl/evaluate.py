@@ -82,6 +82,7 @@ def evaluate(
         success=success([e.success for e in played]),
         reward_model=None,
         label_forecast=expected,
+        agent_of=checkpoint.state.get("agent_of"),
     )
     return judge_reward(found, config, checkpoint, played, preferences) if judged else found
 

@@ -142,6 +142,9 @@ class Evaluation:
     label_forecast: LabelForecast | None = None
     """None where no goal was given."""
 
+    agent_of: int | None = None
+    """Steps that the agent had trained for, if it was chosen among the last ones; None if there was no choice."""
+
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON values; what is not a finite number becomes null."""
         return json_values(asdict(self))  # type: ignore[no-any-return]

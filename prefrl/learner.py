@@ -34,7 +34,7 @@ from prefrl.checkpoints import Checkpoint
 from prefrl.config import TrainConfig
 from prefrl.environments import make_venv, repeats
 from prefrl.errors import CheckpointError
-from prefrl.files import json_values, sha256
+from prefrl.files import sha256
 from prefrl.fit import FitMetrics, fit, make_ensemble, usable
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir, versions
@@ -170,7 +170,7 @@ class Learner:
         run: RunDir,
         span: int,
         known: Sequence[Preference],
-        tried: Mapping[int, float] | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a checkpoint of the end of `span`, and the agent as a file that any user of SB3 can load.
 
@@ -178,7 +178,7 @@ class Learner:
             run: where to.
             span: the last one that is done.
             known: the preferences that the reward was learned from; a resumed run begins with the same ones.
-            tried: what agents earned of which this is the best, by their steps; None if there was no choice yet.
+            notes: kept in the checkpoint's state beside the rest.
 
         Raises:
             UsageError: something of the agent is not finite; nothing is written then.
@@ -195,9 +195,8 @@ class Learner:
             "resume": self.resumes,
             "agent.zip": sha256(agent_zip.getvalue()),
             **identity(self.config),
+            **(notes or {}),
         }
-        if tried is not None:
-            state["tried"] = json_values(tried)
         run.write_checkpoint(self.num_timesteps, files, state)
         run.write_agent(agent_zip.getvalue(), files["vec_normalize.json"])
 

@@ -21,12 +21,16 @@ FIGURES = (
 )
 
 
+def _choice(found: Evaluation) -> str:
+    return f"; best of the last agents: that of step {found.agent_of}" if found.agent_of is not None else ""
+
+
 def table(found: Evaluation) -> str:
     """One evaluation, with 95 % intervals in brackets."""
     true_return, length = found.true_return, found.episode_length
     rows: Rows = [
         ("environment", found.env_id),
-        ("trained for", f"{found.num_timesteps} steps, {found.num_preferences} labels"),
+        ("trained for", f"{found.num_timesteps} steps, {found.num_preferences} labels{_choice(found)}"),
         (
             "true return",
             f"{_figure('{:.1f}', true_return.mean, true_return.ci95)} +- {true_return.std:.1f} "

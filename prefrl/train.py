@@ -8,6 +8,7 @@ from prefrl.clips import Renderer
 from prefrl.config import TrainConfig
 from prefrl.environments import try_env
 from prefrl.errors import CheckpointError, EnvError, StoreError
+from prefrl.files import json_values
 from prefrl.learner import Learner
 from prefrl.loggers import check_installed
 from prefrl.plan import Plan
@@ -74,7 +75,7 @@ def _loop(run: RunDir) -> RunDir:
 def choose_last(learner: Learner, run: RunDir, span: int, known: list[Preference], progress: Progress) -> None:
     """Leave the best of the last agents behind, unless that was done before."""
     last, *earlier = run.whole_checkpoints()
-    if "tried" in last.state:
+    if "agent_of" in last.state:
         return
     try:
         trial = choose(learner, earlier)
@@ -83,7 +84,7 @@ def choose_last(learner: Learner, run: RunDir, span: int, known: list[Preference
         return
     if trial.earned:
         progress.tried(trial)
-        learner.save(run, span, known, tried=trial.earned)
+        learner.save(run, span, known, notes={"agent_of": trial.best, "tried": json_values(trial.earned)})
 
 
 def restore(learner: Learner, store: Store, run: RunDir) -> tuple[int, list[Preference]]:

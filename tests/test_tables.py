@@ -34,6 +34,8 @@ def rows(text: str) -> dict[str, list[str]]:
 def test_the_table_has_the_figures_and_their_intervals() -> None:
     found = rows(table(FOUND))
     assert found["trained for"] == ["1000 steps, 50 labels"]
+    chosen = rows(table(dataclasses.replace(FOUND, agent_of=900)))
+    assert chosen["trained for"] == ["1000 steps, 50 labels; best of the last agents: that of step 900"]
     assert found["true return"] == ["100.0 [95.0, 104.0] +- 10.0 over 20 episodes; middle half 99.0"]
     assert found["success"] == ["75% [50%, 90%]"]
     assert found["orders pairs of clips rightly"] == ["91.4% [90.0%, 93.0%]", "-", "80.0%"]

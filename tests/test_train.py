@@ -226,13 +226,15 @@ def test_the_best_of_the_last_agents_is_left_behind(tmp_path: Path, monkeypatch:
         patch.setattr(sys.modules["prefrl.train"], "choose", failing)
         run = train(config, tmp_path / "run")
     last, *earlier = run.whole_checkpoints()
-    assert "tried" not in last.state  # but all that was trained is there
+    assert "agent_of" not in last.state  # but all that was trained is there
     whole = train(config, tmp_path / "whole")
     assert whole.whole_checkpoints()[0].state["tried"].keys() == {str(c.num_timesteps) for c in (last, *earlier)}
     resume(run.path)
     assert hashes(run) == hashes(whole)
     assert run.whole_checkpoints()[0].state["tried"] == whole.whole_checkpoints()[0].state["tried"]
     best = max(whole.whole_checkpoints()[0].state["tried"].items(), key=lambda item: (item[1], int(item[0])))[0]
+    assert evaluate(run.path, episodes=1).agent_of == int(best)
+    assert evaluate(run.path, episodes=1).num_timesteps == last.num_timesteps
     source = next(c for c in (last, *earlier) if c.num_timesteps == int(best))
     assert hashes(whole)["policy.safetensors"] == source.hashes["policy.safetensors"]
     assert hashes(whole)["reward_model.safetensors"] == last.hashes["reward_model.safetensors"]
