@@ -110,6 +110,15 @@ class RunDir:
         atomic_write(self.path / "vec_normalize.json", vec_normalize)
         atomic_write(self.agent_zip, agent_zip)
 
+    def has_agent(self, checkpoint: Checkpoint) -> bool:
+        """Whether the files of `write_agent` are those of `checkpoint`."""
+        normaliser = self.path / "vec_normalize.json"
+        expected = {
+            self.agent_zip: checkpoint.state["agent.zip"],
+            normaliser: checkpoint.hashes[normaliser.name],
+        }
+        return all(file.exists() and sha256(file.read_bytes()) == digest for file, digest in expected.items())
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other trainers out of the folder. The kernel lets go of the lock whenever this process ends.

@@ -76,11 +76,14 @@ def choose_last(learner: Learner, run: RunDir, span: int, known: list[Preference
     """Leave the best of the last agents behind, unless that was done before."""
     last, *earlier = run.whole_checkpoints()
     if "agent_of" in last.state:
+        if not run.has_agent(last):  # killed before it was written
+            learner.save(run, span, known, notes={key: last.state[key] for key in ("agent_of", "tried")})
         return
     try:
         trial = choose(learner, earlier)
-    except (CheckpointError, EnvError) as error:  # what was trained is saved; to try it again would not help
-        progress.say(f"the last agent is kept, since others could not be tried: {error}")
+    except (CheckpointError, EnvError) as error:  # what was trained is saved
+        again = f"try again with: prefrl resume {run.path}"
+        progress.say(f"the last agent is kept, since others could not be tried ({error}); {again}")
         return
     if trial.earned:
         progress.tried(trial)

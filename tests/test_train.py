@@ -14,7 +14,7 @@ import small
 from prefrl.agent_config import PPOConfig, SACConfig
 from prefrl.choose import Trial
 from prefrl.config import OracleConfig, RewardConfig, TrainConfig
-from prefrl.errors import EnvError, LockedError, StoreError, UsageError
+from prefrl.errors import EnvError, LockedError, StorageError, StoreError, UsageError
 from prefrl.evaluate import evaluate
 from prefrl.plan import Plan
 from prefrl.run_dir import RunDir
@@ -222,6 +222,9 @@ def test_the_best_of_the_last_agents_is_left_behind(tmp_path: Path, monkeypatch:
     def failing(*_: object) -> Trial:
         raise EnvError("it broke")
 
+    def failing_disk(*_: object) -> None:
+        raise StorageError("the disk is full")
+
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["prefrl.train"], "choose", failing)
         run = train(config, tmp_path / "run")
@@ -229,7 +232,13 @@ def test_the_best_of_the_last_agents_is_left_behind(tmp_path: Path, monkeypatch:
     assert "agent_of" not in last.state  # but all that was trained is there
     whole = train(config, tmp_path / "whole")
     assert whole.whole_checkpoints()[0].state["tried"].keys() == {str(c.num_timesteps) for c in (last, *earlier)}
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDir, "write_agent", failing_disk)
+        with pytest.raises(StorageError):
+            resume(run.path)
+    assert not run.has_agent(run.whole_checkpoints()[0])
     resume(run.path)
+    assert run.has_agent(run.whole_checkpoints()[0])
     assert hashes(run) == hashes(whole)
     assert run.whole_checkpoints()[0].state["tried"] == whole.whole_checkpoints()[0].state["tried"]
     best = max(whole.whole_checkpoints()[0].state["tried"].items(), key=lambda item: (item[1], int(item[0])))[0]
