@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, select
 from prefrl.checkpoints import Checkpoint
 from prefrl.errors import CheckpointError, PrefrlError, StoreError
 from prefrl.files import sha256
-from prefrl.run_dir import RunDir
+from prefrl.run_dir import RunDir, agent_sums
 from prefrl.salvage import readable
 from prefrl.schema import metadata, row_segment, segments, verify
 from prefrl.store import Store
@@ -110,12 +110,9 @@ def check_copies(run: RunDir, found: Found) -> str:
     whole, damages = found
     if damages:
         return "cannot be judged: a checkpoint is damaged"
-    wanted = {
-        "vec_normalize.json": {checkpoint.hashes["vec_normalize.json"] for checkpoint in whole},
-        "agent.zip": {checkpoint.state["agent.zip"] for checkpoint in whole},
-    }
-    for name, sums in wanted.items():
-        if sums and sha256(_read(run.path / name)) not in sums:
+    wanted = [agent_sums(checkpoint) for checkpoint in whole]
+    for name in wanted[0] if wanted else ():
+        if sha256(_read(run.path / name)) not in {sums[name] for sums in wanted}:
             raise CheckpointError(f"{name} is damaged; prefrl never reads it, and writes it anew with a checkpoint")
     return "agent.zip and vec_normalize.json" if whole else "none yet"
 

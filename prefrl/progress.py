@@ -155,7 +155,7 @@ class Progress:
         before = {alarm["kind"] for record in self.history[-2:-1] for alarm in record.get("alarms", [])}
         for alarm in alarms:
             if alarm.kind not in before:
-                self.console.print(f"{self.config.env_id}  ALARM {alarm.title}: {alarm.message}", soft_wrap=True)
+                self.say(f"ALARM {alarm.title}: {alarm.message}")
 
     def _show(self, record: dict[str, Any], alarms: list[Alarm]) -> None:
         news = f"labels {record.get('num_preferences', 0)}"
@@ -170,10 +170,9 @@ class Progress:
         if not self.console.is_terminal:
             left = self.config.steps - record["num_timesteps"]
             eta = max(0.0, left) / record["steps_per_second"]
-            self.console.print(
-                f"{self.config.env_id}  step {record['num_timesteps']}/{self.config.steps}  {news}"
-                f"  {record['steps_per_second']:.0f} steps/s  ETA {eta:.0f} s",
-                soft_wrap=True,
+            self.say(
+                f"step {record['num_timesteps']}/{self.config.steps}  {news}"
+                f"  {record['steps_per_second']:.0f} steps/s  ETA {eta:.0f} s"
             )
 
 

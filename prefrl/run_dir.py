@@ -112,12 +112,8 @@ class RunDir:
 
     def has_agent(self, checkpoint: Checkpoint) -> bool:
         """Whether the files of `write_agent` are those of `checkpoint`."""
-        normaliser = self.path / "vec_normalize.json"
-        expected = {
-            self.agent_zip: checkpoint.state["agent.zip"],
-            normaliser: checkpoint.hashes[normaliser.name],
-        }
-        return all(file.exists() and sha256(file.read_bytes()) == digest for file, digest in expected.items())
+        files = {self.path / name: expected for name, expected in agent_sums(checkpoint).items()}
+        return all(file.exists() and sha256(file.read_bytes()) == expected for file, expected in files.items())
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -201,6 +197,14 @@ class RunDir:
     def whole_checkpoints(self) -> list[Checkpoint]:
         """All that are whole, latest first, each damaged one being warned of."""
         return list(checkpoints.whole(self.path / "checkpoints"))
+
+
+def agent_sums(checkpoint: Checkpoint) -> dict[str, str]:
+    """Name of each file that is written for other programs -> its SHA-256 as of `checkpoint`."""
+    return {
+        "vec_normalize.json": checkpoint.hashes["vec_normalize.json"],
+        "agent.zip": checkpoint.state["agent.zip"],
+    }
 
 
 def sqlite_url(path: Path) -> str:
