@@ -38,10 +38,10 @@ from prefrl.files import sha256
 from prefrl.fit import FitMetrics, fit, make_ensemble, usable
 from prefrl.reward_model import RewardEnsemble
 from prefrl.run_dir import RunDir, versions
-from prefrl.segments import Episode, cut, stack
+from prefrl.segments import Episode, stack
 from prefrl.state_entropy import StateEntropy
 from prefrl.store import StoreInfo
-from prefrl.types import Preference, fingerprint
+from prefrl.types import Preference, Segment, fingerprint
 from prefrl.values import move_values
 from prefrl.vec_env import LearnedRewardVecEnv, RecordingVecEnv, action_dim
 
@@ -146,8 +146,13 @@ class Learner:
         self.recorder.bad_steps = 0  # those of training do not count here
         return first_episodes(self.agent, self.normaliser, self.recorder, seed=seed, longest=longest)
 
-    def learn_reward(self, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> FitMetrics | None:
-        """Fit the reward to all `preferences` and rescale it on the `recent` behaviour; None when they are too few."""
+    def learn_reward(
+        self, span: int, preferences: Sequence[Preference], recent: list[Episode], segments: list[Segment]
+    ) -> FitMetrics | None:
+        """Fit the reward to all `preferences` and rescale it on the recent behaviour; None when they are too few.
+
+        `segments`: of the `recent` episodes.
+        """
         if len(usable(preferences)) < 2:
             return None
         generator = self._generator(FIT, span)
@@ -156,7 +161,6 @@ class Learner:
             metrics = fit(self.ensemble, preferences, config=self.config.reward_model, generator=generator)
         finally:
             torch.set_num_threads(1)
-        segments = cut(recent, self.config.segment_length)
         if segments:
             self.ensemble.set_output_stats(*stack(segments))
         if isinstance(self.agent, SAC):

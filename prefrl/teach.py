@@ -31,36 +31,45 @@ def teach(
     """
     config = learner.config
     with progress.timing("ask"):
-        ask(learner, store, plan.labels_after(span), span, episodes)
+        segments = cut(episodes, config.segment_length)
+        ask(learner, store, plan.labels_after(span), span, segments)
     if config.teacher == "oracle":
         answer_pending(store, Oracle(config.oracle), np.random.default_rng(derive_seed(config.seed, ANSWER, span)))
     else:
         with progress.timing("wait"):
             wait_for_answers(store, plan.answers_needed(span), progress.on_wait)
-    learn(learner, store, span, episodes, known, progress)
+    learn(learner, store, span, episodes, segments, known, progress)
 
 
 def learn(
-    learner: Learner, store: Store, span: int, episodes: list[Episode], known: list[Preference], progress: Progress
+    learner: Learner,
+    store: Store,
+    span: int,
+    episodes: list[Episode],
+    segments: list[Segment],
+    known: list[Preference],
+    progress: Progress,
 ) -> None:
-    """Fit the reward to all answers, if there are new ones, and tell `progress` what it is like before and after."""
+    """Fit the reward to all answers, if there are new ones, and tell `progress` what it is like before and after.
+
+    `segments`: of the `episodes`, which are the latest.
+    """
     if learner.config.reward == "true":
         return
     new = store.preferences(after=known[-1].seq if known else 0)
-    segments = cut(episodes, learner.config.segment_length)
     with progress.timing("signals"):
         if len(usable(known)) > 1:  # a reward was fitted and paid
             progress.observe(before_fit(learner.ensemble, new, segments))
     if new:
         known += new
         with progress.timing("fit"):
-            progress.note(store, learner.learn_reward(span, known, episodes))
+            progress.note(store, learner.learn_reward(span, known, episodes, segments))
     with progress.timing("signals"):
         progress.observe(after_fit(learner.ensemble, known, segments) | learned_return(learner.ensemble, episodes))
 
 
-def ask(learner: Learner, store: Store, labels: int, span: int, episodes: list[Episode]) -> None:
-    """Put so many queries about `episodes` into the store that it has asked for `labels` in all."""
+def ask(learner: Learner, store: Store, labels: int, span: int, segments: list[Segment]) -> None:
+    """Put so many queries about `segments` into the store that it has asked for `labels` in all."""
     config = learner.config
     if labels > store.num_queries() and config.teacher == "human":
         store.withdraw()  # what the agent does now is worth more of a person's time than what it did then
@@ -68,7 +77,6 @@ def ask(learner: Learner, store: Store, labels: int, span: int, episodes: list[E
     if missing > 0:
         predict = learner.ensemble.returns if span else None  # before the first fit all pairs are alike
         rng = np.random.default_rng(derive_seed(config.seed, ASK, span))
-        segments = cut(episodes, config.segment_length)
         if config.record_frames:
             segments = filmed(segments)
         store.add_queries(

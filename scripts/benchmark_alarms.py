@@ -12,7 +12,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,9 @@ from prefrl.config import TrainConfig
 from prefrl.learner import Learner
 from prefrl.presets import preset
 from prefrl.run_dir import RunDir
-from prefrl.segments import Episode
 from prefrl.store import Answer, Store
 from prefrl.train import resume, train
-from prefrl.types import Choice, Preference, Query
+from prefrl.types import Choice, Query
 
 RESULTS = Path(__file__).parent / "results" / "alarms.csv"
 Choose = Callable[[int, Query], Choice]  # told how many answers were given before, and the query
@@ -126,14 +125,14 @@ def same_members(config: TrainConfig, path: Path) -> RunDir:
     """Train with an ensemble whose members are made the same after each fit, as a fault in the program might."""
     learn_reward = Learner.learn_reward
 
-    def broken(self: Learner, span: int, preferences: Sequence[Preference], recent: list[Episode]) -> Any:
-        metrics = learn_reward(self, span, preferences, recent)
+    def broken(self: Learner, *args: Any) -> Any:
+        metrics = learn_reward(self, *args)
         with torch.no_grad():
             for parameter in self.ensemble.parameters():
                 parameter.copy_(parameter[:1].expand_as(parameter))
         return metrics
 
-    Learner.learn_reward = broken  # type: ignore[method-assign]
+    Learner.learn_reward = broken  # type: ignore[assignment, method-assign]
     try:
         return trained(config, path)
     finally:

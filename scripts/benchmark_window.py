@@ -30,6 +30,7 @@ from prefrl.label.clerk import Options
 from prefrl.label.window import Window
 from prefrl.learner import Learner
 from prefrl.run_dir import RunDir, git_commit
+from prefrl.segments import cut
 from prefrl.store import Store
 from prefrl.teach import ask
 from prefrl.train import create
@@ -138,7 +139,8 @@ def run_with_queries(asked: Asked, path: Path) -> RunDir:
     learner = Learner(config)
     with Store(run.store_url) as store:
         store.describe(learner.store_info())
-        ask(learner, store, config.labels, 0, learner.explore(config.explore_steps))
+        segments = cut(learner.explore(config.explore_steps), config.segment_length)
+        ask(learner, store, config.labels, 0, segments)
     return run
 
 

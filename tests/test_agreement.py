@@ -35,7 +35,7 @@ def taught(answers: Choice | None = None) -> tuple[Learner, list[Episode], list[
         Preference(i + 1, Query(a, b, id=i + 1), turned[a.true_return > b.true_return])
         for i, (a, b) in enumerate(zip(segments[:150], segments[150:300], strict=True))
     ]
-    learner.learn_reward(0, preferences, episodes)
+    learner.learn_reward(0, preferences, episodes, segments)
     return learner, Learner(dataclasses.replace(SMALL, seed=1)).explore(440), preferences
 
 

@@ -13,6 +13,7 @@ from prefrl import replay
 from prefrl.agent_config import PPOConfig
 from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError, UsageError
+from prefrl.fit import FitMetrics
 from prefrl.learner import FORMAT, Learner, how_it_resumes, load_ensemble
 from prefrl.run_dir import RunDir
 from prefrl.segments import Episode, cut, stack
@@ -44,6 +45,10 @@ def preferences(episodes: list[Episode], choice: Choice | None = None) -> list[P
     pairs = list(zip(segments[::2], segments[1::2], strict=False))
     right: list[Choice] = ["left" if a.true_return > b.true_return else "right" for a, b in pairs]
     return [Preference(i + 1, Query(a, b, id=i + 1), choice or right[i]) for i, (a, b) in enumerate(pairs)]
+
+
+def learn(learner: Learner, span: int, answers: list[Preference], episodes: list[Episode]) -> FitMetrics | None:
+    return learner.learn_reward(span, answers, episodes, cut(episodes, learner.config.segment_length))
 
 
 def weights(learner: Learner) -> list[float]:
@@ -114,7 +119,7 @@ def test_only_fits_take_more_than_a_thread(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("prefrl.learner.FIT_THREADS", 2)
     monkeypatch.setattr("prefrl.learner.fit", fail)
     with pytest.raises(ZeroDivisionError):
-        learner.learn_reward(1, preferences(episodes), episodes)
+        learn(learner, 1, preferences(episodes), episodes)
     assert (threads, torch.get_num_threads()) == ([2], 1)
 
 
@@ -150,13 +155,13 @@ def test_too_few_answers_teach_nothing(choice: Choice | None) -> None:
     learner, episodes = explored()
     before = learner.ensemble.to_bytes()
     few = preferences(episodes, "skip") if choice else preferences(episodes)[:1]
-    assert learner.learn_reward(0, few, episodes) is None
+    assert learn(learner, 0, few, episodes) is None
     assert learner.ensemble.to_bytes() == before
 
 
 def test_the_reward_is_rescaled_on_recent_behaviour_and_is_what_the_agent_is_paid() -> None:
     learner, episodes = explored()
-    metrics = learner.learn_reward(0, preferences(episodes), episodes)
+    metrics = learn(learner, 0, preferences(episodes), episodes)
     assert metrics is not None
     assert metrics.preferences == len(preferences(episodes))
     segments = cut(episodes, SMALL.segment_length)
@@ -187,18 +192,18 @@ def test_values_follow_the_reward_from_the_first_span_on() -> None:
         return learner.agent.policy.value_net.bias.item()
 
     before = value()
-    learner.learn_reward(0, preferences(episodes), episodes)
+    learn(learner, 0, preferences(episodes), episodes)
     assert value() == before  # it has not learned any yet
     episodes = practise(learner, 1, 80)
     before = value()
-    learner.learn_reward(1, preferences(episodes), episodes)
+    learn(learner, 1, preferences(episodes), episodes)
     assert value() != before
 
 
 def test_sac_is_paid_by_the_net_even_before_it_was_fitted() -> None:
     learner = Learner(SMALL_SAC)
     episodes = learner.explore(100)
-    assert learner.learn_reward(0, [], episodes) is None
+    assert learn(learner, 0, [], episodes) is None
     paid = learner.agent.replay_buffer.rewards[:50].copy()  # type: ignore[union-attr]
     replay.relabel(learner.agent, learner.paid)  # type: ignore[arg-type]
     np.testing.assert_array_equal(learner.agent.replay_buffer.rewards[:50], paid)  # type: ignore[union-attr]
@@ -207,7 +212,7 @@ def test_sac_is_paid_by_the_net_even_before_it_was_fitted() -> None:
 def test_dying_is_paid_by_the_newest_fit() -> None:
     learner = Learner(SMALL, DummyVecEnv([toy_envs.OneStep] * 2))
     episodes = learner.explore(100)
-    learner.learn_reward(0, preferences(episodes), episodes)
+    learn(learner, 0, preferences(episodes), episodes)
     worth = SMALL.ppo.gamma / (1 - SMALL.ppo.gamma) * learner.ensemble.absorbing_reward()
     learner.paid.reset()
     _, rewards, _, _ = learner.paid.step(np.zeros((2, 1)))
@@ -234,7 +239,7 @@ def test_sac_seeks_novelty_first_and_remembers_what_it_is_then_paid_for(monkeypa
     buffer = learner.agent.replay_buffer  # type: ignore[union-attr]
     assert len(novelty) == 50
     assert np.concatenate(novelty).max() > 0
-    learner.learn_reward(0, preferences(episodes), episodes)
+    learn(learner, 0, preferences(episodes), episodes)
     obs, after = (x[:50].reshape(100, 1).astype(np.float32) for x in (buffer.observations, buffer.next_observations))
     executed = buffer.actions[:50].reshape(100, 1)  # the space is [-1, 1]
     expected = learner.ensemble.reward(obs, executed, after, np.zeros(100, bool))
@@ -248,7 +253,7 @@ def test_sac_seeks_novelty_first_and_remembers_what_it_is_then_paid_for(monkeypa
 def test_a_learner_that_was_saved_goes_on_as_if_it_had_not_been(config: TrainConfig, tmp_path: Path) -> None:
     run = RunDir.create(tmp_path / "run", config)
     learner, episodes = explored(config)
-    learner.learn_reward(0, preferences(episodes), episodes)
+    learn(learner, 0, preferences(episodes), episodes)
     practise(learner, 1, 80)
     learner.save(run, 1, preferences(episodes)[:5])
     other = Learner(config)
@@ -263,7 +268,7 @@ def test_a_learner_that_was_saved_goes_on_as_if_it_had_not_been(config: TrainCon
     after = []
     for either in (learner, other):
         episodes = practise(either, 2, 80)
-        metrics = either.learn_reward(2, preferences(episodes), episodes)
+        metrics = learn(either, 2, preferences(episodes), episodes)
         after.append((actions(episodes), weights(either), metrics, either.ensemble.to_bytes()))
     assert after[0] == after[1]
 
