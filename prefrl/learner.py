@@ -36,7 +36,7 @@ from prefrl.environments import make_venv, repeats
 from prefrl.errors import CheckpointError
 from prefrl.files import sha256
 from prefrl.fit import FitMetrics, fit, make_ensemble, usable
-from prefrl.reward_model import RewardEnsemble
+from prefrl.reward_model import RawReward, RewardEnsemble
 from prefrl.run_dir import RunDir, versions
 from prefrl.segments import Episode, stack
 from prefrl.state_entropy import StateEntropy
@@ -73,10 +73,8 @@ class Learner:
         self.action_dim = action_dim(self.recorder.action_space)
         generator = self._generator(WEIGHTS, 0)
         self.ensemble = make_ensemble(config.reward_model, self.obs_dim, self.action_dim, generator)
-        gamma = config.agent.gamma
-        self.paid = LearnedRewardVecEnv(
-            self.recorder, self.ensemble, gamma, neutral_endings=config.reward_model.neutral_endings
-        )
+        gamma, neutral = config.agent.gamma, config.reward_model.neutral_endings
+        self.paid = LearnedRewardVecEnv(self.recorder, self.ensemble, gamma, neutral_endings=neutral)
         self.normaliser = normalise(self.paid if config.reward == "learned" else self.recorder, config.agent)
         torch.manual_seed(derive_seed(config.seed, WEIGHTS, 1))
         self.agent = make_agent(config.agent, self.normaliser)
@@ -119,10 +117,21 @@ class Learner:
         self.paid.reward_function = StateEntropy(self.obs_dim, steps)
         seed_span(agent, self.config.seed, 0)
         agent.learn(steps, _OnRollout(lambda _: None))
-        self.paid.reward_function = self.ensemble
-        replay.relabel(agent, self.paid)  # the first fit may have too few answers to do it
+        self._pay_anew(agent)  # the first fit may have too few answers to do it
         forget_values(agent)
         return self.recorder.drain()
+
+    def _pay_anew(self, agent: SAC) -> None:
+        """Pay SAC for all that it remembers by the newest reward: in raw units, if anything there ended an episode.
+
+        Rescaling moves what an end is worth by hundreds of steps' rewards at a fit, and SAC's values, which follow by
+        bootstrapping alone, do not catch up with it before the next one. Where nothing ends, a constant is free.
+        """
+        self._pay(raw=replay.holds_ends(agent) and not self.paid.neutral_endings)
+        replay.relabel(agent, self.paid)
+
+    def _pay(self, raw: bool) -> None:
+        self.paid.reward_function = RawReward(self.ensemble) if raw else self.ensemble
 
     def practise(self, span: int, until: int, on_rollout: Callable[[int], None]) -> list[Episode]:
         """Train the agent on its reward from a clean state until it has taken `until` steps; what it did meanwhile.
@@ -164,7 +173,7 @@ class Learner:
         if segments:
             self.ensemble.set_output_stats(*stack(segments))
         if isinstance(self.agent, SAC):
-            replay.relabel(self.agent, self.paid)
+            self._pay_anew(self.agent)
         elif span > 0:  # before, it had not begun to learn
             move_values(self.agent, self.normaliser, self.paid, recent)
         return metrics
@@ -198,6 +207,7 @@ class Learner:
             "answers": fingerprint(known),
             "resume": self.resumes,
             "agent.zip": sha256(agent_zip.getvalue()),
+            "paid_raw": isinstance(self.paid.reward_function, RawReward),
             **identity(self.config),
             **(notes or {}),
         }
@@ -218,6 +228,7 @@ class Learner:
             raise CheckpointError(f"{checkpoint.path}: the saved reward model has another shape than asked") from error
         if isinstance(self.agent, SAC):
             replay.from_bytes(self.agent, checkpoint.read(REPLAY_FILE))
+            self._pay(raw=checkpoint.state.get("paid_raw", False))
         self.agent.num_timesteps = checkpoint.num_timesteps
 
 

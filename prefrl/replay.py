@@ -51,9 +51,20 @@ def relabel(agent: SAC, paid: LearnedRewardVecEnv) -> None:
         rows = slice(start, min(start + CHUNK, _filled(buffer)))
         obs, next_obs = (_flat(x[rows]).astype(np.float32) for x in (buffer.observations, buffer.next_observations))
         actions = agent.policy.unscale_action(_flat(buffer.actions[rows]).reshape(-1, *agent.action_space.shape))  # type: ignore[misc]
-        terminated = (buffer.dones[rows] > 0) & ~(buffer.timeouts[rows] > 0)  # (L, N)
+        terminated = _terminated(buffer, rows)
         executed = action_array(agent.action_space, actions)
         buffer.rewards[rows] = paid.pay(obs, executed, next_obs, terminated.ravel()).reshape(terminated.shape)
+
+
+def holds_ends(agent: SAC) -> bool:
+    """Whether a remembered step ended its episode, other than by a time limit."""
+    buffer = _buffer(agent)
+    return bool(_terminated(buffer, slice(_filled(buffer))).any())
+
+
+def _terminated(buffer: ReplayBuffer, rows: slice) -> NDArray[np.bool_]:
+    ended: NDArray[np.bool_] = (buffer.dones[rows] > 0) & ~(buffer.timeouts[rows] > 0)  # (L, N)
+    return ended
 
 
 def _filled(buffer: ReplayBuffer) -> int:

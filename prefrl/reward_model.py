@@ -237,6 +237,18 @@ class RewardEnsemble(nn.Module):
         return ensemble
 
 
+class RawReward:
+    """Pays an ensemble's reward in raw units, in which staying dead is always worth 0."""
+
+    def __init__(self, ensemble: RewardEnsemble) -> None:
+        self.reward = ensemble.raw_reward
+        """As `RewardEnsemble.raw_reward`."""
+
+    def absorbing_reward(self) -> float:
+        """Reward of one more step in the absorbing state."""
+        return 0.0
+
+
 def _uniform(generator: torch.Generator, shape: tuple[int, ...], fan_in: int) -> nn.Parameter:
     bound = 1.0 / math.sqrt(fan_in)  # as torch.nn.Linear
     return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)

@@ -221,6 +221,33 @@ def test_dying_is_paid_by_the_newest_fit() -> None:
     assert rewards[0] == pytest.approx(alone + worth, rel=1e-4)
 
 
+def test_where_episodes_end_sac_is_paid_in_units_that_no_fit_moves(tmp_path: Path) -> None:
+    # SB3's values would need tens of thousands of gradient steps to follow what an end is worth after a fit.
+    learner = Learner(SMALL_SAC, DummyVecEnv([toy_envs.OneStep] * 2))
+    learn(learner, 0, [], learner.explore(100))
+    rng = np.random.default_rng(0)
+    obs, actions, after = (rng.standard_normal((4, 1)).astype(np.float32) for _ in range(3))
+    ends = np.array([True, True, False, False])
+    paid = learner.paid.pay(obs, actions, after, ends)
+    np.testing.assert_array_equal(learner.ensemble.raw_reward(obs, actions, after, ends), paid)
+    learner.ensemble.output_mean.fill_(0.3)
+    learner.ensemble.output_std.fill_(0.1)
+    np.testing.assert_array_equal(learner.paid.pay(obs, actions, after, ends), paid)
+
+    run = RunDir.create(tmp_path / "run", SMALL_SAC)
+    learner.save(run, 0, [])
+    other = Learner(SMALL_SAC, DummyVecEnv([toy_envs.OneStep] * 2))
+    other.restore(run.latest_checkpoint())  # type: ignore[arg-type]
+    np.testing.assert_array_equal(other.paid.pay(obs, actions, after, ends), paid)
+
+
+def test_sac_with_neutral_endings_is_paid_what_living_is_worth_on_average() -> None:
+    neutral = dataclasses.replace(SMALL.reward_model, neutral_endings=True)
+    learner = Learner(dataclasses.replace(SMALL_SAC, reward_model=neutral), DummyVecEnv([toy_envs.OneStep] * 2))
+    learner.explore(100)
+    assert learner.paid.reward_function is learner.ensemble
+
+
 def test_the_ceiling_is_paid_the_true_reward() -> None:
     learner = Learner(dataclasses.replace(SMALL, reward="true"))
     learner.normaliser.norm_reward = False
