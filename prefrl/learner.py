@@ -38,7 +38,7 @@ from prefrl.files import sha256
 from prefrl.fit import FitMetrics, fit, make_ensemble, usable
 from prefrl.reward_model import RawReward, RewardEnsemble
 from prefrl.run_dir import RunDir, versions
-from prefrl.segments import Episode, stack
+from prefrl.segments import Episode, some, stack
 from prefrl.state_entropy import StateEntropy
 from prefrl.store import StoreInfo
 from prefrl.types import Preference, Segment, fingerprint
@@ -49,6 +49,9 @@ REWARD_FILE = "reward_model.safetensors"
 REPLAY_FILE = "replay.safetensors"
 FIT_THREADS = min(2, torch.get_num_threads())
 """A fit multiplies larger matrices than the agent does, so that a second thread shortens it, by the same result."""
+
+SCALED_ON = 200
+"""Segments at most that mean and deviation of the reward are taken on."""
 
 FORMAT = 1
 """Of a checkpoint's files; raised whenever another prefrl would misread them."""
@@ -171,7 +174,7 @@ class Learner:
         finally:
             torch.set_num_threads(1)
         if segments:
-            self.ensemble.set_output_stats(*stack(segments))
+            self.ensemble.set_output_stats(*stack(some(segments, SCALED_ON)))
         if isinstance(self.agent, SAC):
             self._pay_anew(self.agent)
         elif span > 0:  # before, it had not begun to learn

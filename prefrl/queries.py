@@ -133,7 +133,7 @@ def select(
         segments: the pool. Those with a value that is not finite are left out.
         count: queries to return, exactly.
         candidates: pairs to look at for each query, or as many as there are.
-        predict: the reward model's returns; called once at most, for all segments together.
+        predict: the reward model's returns; called once at most, for all segments of the candidates together.
         num_timesteps: steps trained so far, kept in the queries.
         rng: draws candidates, ties and sides.
 
@@ -159,11 +159,11 @@ def select(
 
 def pair_probabilities(segments: Sequence[Segment], pairs: Indices, predict: Predict) -> Floats:
     """Each member's probability (E, C) that the first of a pair (C, 2) is the better: Bradley-Terry on its returns."""
-    obs, actions, absorbing = stack(segments)
-    returns = np.asarray(predict(obs, actions, absorbing), np.float64)  # (E, P)
-    if returns.ndim != 2 or returns.shape[1] != len(segments):
-        raise ValueError(f"predict gave returns of shape {returns.shape}, want (E, {len(segments)})")
-    logits = returns[:, pairs[:, 0]] - returns[:, pairs[:, 1]]
+    compared, sides = np.unique(pairs, return_inverse=True)  # (P,) and (C, 2)
+    returns = np.asarray(predict(*stack([segments[i] for i in compared])), np.float64)  # (E, P)
+    if returns.ndim != 2 or returns.shape[1] != len(compared):
+        raise ValueError(f"predict gave returns of shape {returns.shape}, want (E, {len(compared)})")
+    logits = returns[:, sides[:, 0]] - returns[:, sides[:, 1]]
     probabilities: Floats = expit(logits)
     return probabilities
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefrl.types import Film, Segment
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +125,13 @@ def _padded(rows: NDArray[Any], length: int, repeat_last: bool = False) -> NDArr
 def is_finite(segment: Segment) -> bool:
     """Whether every number that a reward could be learned from is finite."""
     return all(bool(np.isfinite(x).all()) for x in (segment.obs, segment.actions, segment.true_rewards))
+
+
+def some(items: Sequence[T], most: int) -> Sequence[T]:
+    """At most so many of `items`, evenly spread: behaviour changes in the course of training."""
+    if len(items) <= most:
+        return items
+    return [items[i] for i in np.linspace(0, len(items) - 1, most).astype(int)]
 
 
 def stack(segments: Sequence[Segment]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:

@@ -8,13 +8,14 @@ import numpy as np
 from prefrl.fit import stated, usable
 from prefrl.metrics import ensemble_spread
 from prefrl.reward_model import RewardEnsemble
-from prefrl.segments import Episode, stack
+from prefrl.segments import Episode, some, stack
 from prefrl.types import Preference, Segment, effective
 
 Signals = dict[str, float]
 """By name, as in metrics.jsonl."""
 
-SOME = 200  # segments of a span that are looked at
+SEGMENTS = 200  # of a span, that are looked at
+EPISODES = 16  # of a span, that are looked at
 OLDEST = 100  # answers that must go on being explained
 RECENT = 50  # answers that a side bias is looked for in
 
@@ -29,7 +30,7 @@ def before_fit(ensemble: RewardEnsemble, new: Sequence[Preference], segments: Se
     right, decided = agreement(ensemble, [p for p in usable(new) if p.supersedes is None])
     signals: Signals = {"signals/fresh_right": right, "signals/fresh_decided": decided}
     if segments:
-        obs, actions, absorbing = stack(_some(segments))
+        obs, actions, absorbing = stack(some(segments, SEGMENTS))
         goes_on = ~absorbing[:, 1:]  # (B, T)
         if goes_on.any():
             state, action, after = (x[goes_on] for x in (obs[:, :-1], actions, obs[:, 1:]))
@@ -52,7 +53,7 @@ def after_fit(ensemble: RewardEnsemble, known: Sequence[Preference], segments: S
         "signals/undecided": counted.count("tie") + counted.count("skip"),
     }
     if len(segments) > 1:
-        spread = ensemble_spread(ensemble.returns(*stack(_some(segments))))
+        spread = ensemble_spread(ensemble.returns(*stack(some(segments, SEGMENTS))))
         if math.isfinite(spread):
             signals["signals/ensemble_spread"] = spread
     return signals
@@ -60,8 +61,8 @@ def after_fit(ensemble: RewardEnsemble, known: Sequence[Preference], segments: S
 
 def learned_return(ensemble: RewardEnsemble, episodes: Sequence[Episode]) -> Signals:
     """What the reward makes of whole episodes, on average: log-odds of being preferred to being dead all along."""
-    whole = (e for e in episodes if e.finished and np.isfinite(e.obs).all())
-    returns = [ensemble.raw_reward(*e.transitions).sum(dtype=np.float64) for e in whole]
+    whole = [e for e in episodes if e.finished and np.isfinite(e.obs).all()]
+    returns = [ensemble.raw_reward(*e.transitions).sum(dtype=np.float64) for e in some(whole, EPISODES)]
     return {"learned_return": float(np.mean(returns))} if returns else {}
 
 
@@ -72,10 +73,3 @@ def agreement(ensemble: RewardEnsemble, preferences: Sequence[Preference]) -> tu
         return 0, 0
     logits, targets = stated(ensemble, decided)
     return int(((logits > 0) == (targets == 1)).sum()), len(decided)
-
-
-def _some(segments: Sequence[Segment]) -> Sequence[Segment]:
-    """At most `SOME` of them, evenly spread: behaviour changes within a span."""
-    if len(segments) <= SOME:
-        return segments
-    return [segments[i] for i in np.linspace(0, len(segments) - 1, SOME).astype(int)]

@@ -24,6 +24,7 @@ from prefrl.queries import (
     segment_features,
     select,
 )
+from prefrl.segments import stack
 from prefrl.types import Segment
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -245,8 +246,22 @@ def test_probabilities_by_hand() -> None:
     np.testing.assert_allclose(got, [[0.2689414214, 0.0474258732], [0.5, 1.0]], atol=1e-10)
 
 
+def test_only_what_is_compared_is_predicted() -> None:
+    pool, seen = _pool(6), []
+
+    def predict(obs: np.ndarray, *_: np.ndarray) -> np.ndarray:
+        seen.append(obs)
+        return _first_obs(obs, *_)
+
+    pairs = np.array([[1, 4], [1, 5]])
+    everything = _first_obs(*stack(pool)).astype(np.float64)
+    expected = 1 / (1 + np.exp(everything[:, pairs[:, 1]] - everything[:, pairs[:, 0]]))
+    np.testing.assert_allclose(pair_probabilities(pool, pairs, predict), expected, atol=1e-10)
+    np.testing.assert_array_equal(seen[0], stack([pool[1], pool[4], pool[5]])[0])
+
+
 def test_predictions_of_another_shape_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"shape \(3,\), want \(E, 3\)"):
+    with pytest.raises(ValueError, match=r"shape \(3,\), want \(E, 2\)"):
         pair_probabilities(_pool(3), np.array([[0, 1]]), lambda *_: np.zeros(3))
 
 
@@ -301,7 +316,7 @@ def test_disagreement_finds_the_pairs_that_split_the_members() -> None:
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
-def test_prediction_happens_once_at_most_and_on_everything(selector: Selector) -> None:
+def test_prediction_happens_once_at_most_and_on_all_candidates(selector: Selector) -> None:
     shapes = []
 
     def predict(obs: np.ndarray, actions: np.ndarray, absorbing: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefrl.segments import Episode, cut, is_finite, stack
+from prefrl.segments import Episode, cut, is_finite, some, stack
 from prefrl.types import Segment
 
 
@@ -183,6 +183,12 @@ def test_every_step_is_in_one_segment_or_left_out_as_said(made: list[tuple[int, 
         assert not s.absorbing[0]
         for dead in (s.obs[1:][s.absorbing[:-1]], s.actions[s.absorbing[:-1]], s.true_rewards[s.absorbing[:-1]]):
             assert not dead.any()
+
+
+def test_some_are_evenly_spread_and_all_if_there_are_few() -> None:
+    assert some([3, 1, 2], 3) == [3, 1, 2]
+    assert some(list(range(11)), 3) == [0, 5, 10]
+    assert some([], 3) == []
 
 
 def test_stacking_keeps_order_and_types() -> None:
