@@ -38,7 +38,7 @@ from prefrl.files import sha256
 from prefrl.fit import FitMetrics, fit, make_ensemble, usable
 from prefrl.reward_model import RawReward, RewardEnsemble
 from prefrl.run_dir import RunDir, versions
-from prefrl.segments import Episode, some, stack
+from prefrl.segments import Episode, stack
 from prefrl.state_entropy import StateEntropy
 from prefrl.store import StoreInfo
 from prefrl.types import Preference, Segment, fingerprint
@@ -49,9 +49,6 @@ REWARD_FILE = "reward_model.safetensors"
 REPLAY_FILE = "replay.safetensors"
 FIT_THREADS = min(2, torch.get_num_threads())
 """A fit multiplies larger matrices than the agent does, so that a second thread shortens it, by the same result."""
-
-SCALED_ON = 200
-"""Segments at most that mean and deviation of the reward are taken on."""
 
 FORMAT = 1
 """Of a checkpoint's files; raised whenever another prefrl would misread them."""
@@ -104,7 +101,8 @@ class Learner:
     def explore(self, steps: int) -> list[Episode]:
         """Act without a reward for `steps` environment steps, to have something to compare before training starts.
 
-        SAC, which learns from these steps too, seeks states that it has not seen yet; PPO acts at random.
+        SAC, which learns from these steps too, seeks states that it has not seen yet; if an episode ends meanwhile, it
+        is paid in raw units from then on. PPO acts at random.
         """
         if isinstance(self.agent, SAC):
             return self._seek_novelty(self.agent, steps)
@@ -120,18 +118,12 @@ class Learner:
         self.paid.reward_function = StateEntropy(self.obs_dim, steps)
         seed_span(agent, self.config.seed, 0)
         agent.learn(steps, _OnRollout(lambda _: None))
-        self._pay_anew(agent)  # the first fit may have too few answers to do it
+        # Else a fit would move what an end is worth by hundreds of steps' rewards, and SAC's values, which follow by
+        # bootstrapping alone, would not catch up before the next one. Where nothing ends, a constant is free.
+        self._pay(raw=replay.holds_ends(agent) and not self.paid.neutral_endings)
+        replay.relabel(agent, self.paid)  # the first fit may have too few answers to do it
         forget_values(agent)
         return self.recorder.drain()
-
-    def _pay_anew(self, agent: SAC) -> None:
-        """Pay SAC for all that it remembers by the newest reward: in raw units, if anything there ended an episode.
-
-        Rescaling moves what an end is worth by hundreds of steps' rewards at a fit, and SAC's values, which follow by
-        bootstrapping alone, do not catch up with it before the next one. Where nothing ends, a constant is free.
-        """
-        self._pay(raw=replay.holds_ends(agent) and not self.paid.neutral_endings)
-        replay.relabel(agent, self.paid)
 
     def _pay(self, raw: bool) -> None:
         self.paid.reward_function = RawReward(self.ensemble) if raw else self.ensemble
@@ -174,9 +166,9 @@ class Learner:
         finally:
             torch.set_num_threads(1)
         if segments:
-            self.ensemble.set_output_stats(*stack(some(segments, SCALED_ON)))
+            self.ensemble.set_output_stats(*stack(segments))
         if isinstance(self.agent, SAC):
-            self._pay_anew(self.agent)
+            replay.relabel(self.agent, self.paid)
         elif span > 0:  # before, it had not begun to learn
             move_values(self.agent, self.normaliser, self.paid, recent)
         return metrics

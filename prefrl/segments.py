@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from prefrl.types import Film, Segment
 
-T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ def is_finite(segment: Segment) -> bool:
     return all(bool(np.isfinite(x).all()) for x in (segment.obs, segment.actions, segment.true_rewards))
 
 
-def some(items: Sequence[T], most: int) -> Sequence[T]:
+def some(items: Sequence[Item], most: int) -> Sequence[Item]:
     """At most so many of `items`, evenly spread: behaviour changes in the course of training."""
     if len(items) <= most:
         return items

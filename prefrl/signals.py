@@ -14,8 +14,8 @@ from prefrl.types import Preference, Segment, effective
 Signals = dict[str, float]
 """By name, as in metrics.jsonl."""
 
-SEGMENTS = 200  # of a span, that are looked at
-EPISODES = 16  # of a span, that are looked at
+SEGMENTS = 200  # segments of a span that are looked at, at most
+EPISODES = 16  # episodes of a span that are looked at, at most
 OLDEST = 100  # answers that must go on being explained
 RECENT = 50  # answers that a side bias is looked for in
 
@@ -60,7 +60,7 @@ def after_fit(ensemble: RewardEnsemble, known: Sequence[Preference], segments: S
 
 
 def learned_return(ensemble: RewardEnsemble, episodes: Sequence[Episode]) -> Signals:
-    """What the reward makes of whole episodes, on average: log-odds of being preferred to being dead all along."""
+    """What the reward makes of whole episodes, some of them, on average: log-odds against being dead all along."""
     whole = [e for e in episodes if e.finished and np.isfinite(e.obs).all()]
     returns = [ensemble.raw_reward(*e.transitions).sum(dtype=np.float64) for e in some(whole, EPISODES)]
     return {"learned_return": float(np.mean(returns))} if returns else {}

@@ -31,7 +31,7 @@ def teach(
     """
     config = learner.config
     with progress.timing("ask"):
-        segments = cut(episodes, config.segment_length)
+        segments = cut(episodes, config.segment_length) if config.reward == "learned" else []
         ask(learner, store, plan.labels_after(span), span, segments)
     if config.teacher == "oracle":
         answer_pending(store, Oracle(config.oracle), np.random.default_rng(derive_seed(config.seed, ANSWER, span)))

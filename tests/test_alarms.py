@@ -60,7 +60,8 @@ def taught(
             new.append(Preference(seq, Query(left, right, id=seq), choose(seq, best)))
         signals = before_fit(learner.ensemble, new, segments) if known else {}
         known += new
-        metrics = learner.learn_reward(span, known, learner.explore(400))
+        recent = learner.explore(400)
+        metrics = learner.learn_reward(span, known, recent, cut(recent, SMALL.segment_length))
         if broken:
             broken(learner)
         signals |= after_fit(learner.ensemble, known, segments)

@@ -16,6 +16,7 @@ from prefrl.config import RewardConfig, TrainConfig
 from prefrl.errors import CheckpointError
 from prefrl.learner import Learner
 from prefrl.run_dir import RunDir
+from prefrl.segments import cut
 from prefrl.types import Choice
 
 TRUE = dataclasses.replace(SMALL, reward="true")
@@ -63,7 +64,7 @@ def test_a_taught_agent_is_judged_by_what_it_was_taught(said: str, best: int, tm
     if said == "turned round":
         other: dict[Choice, Choice] = {"left": "right", "right": "left"}
         known = [dataclasses.replace(p, choice=other[p.choice]) for p in known if p.choice]
-    learner.learn_reward(0, known, episodes)
+    learner.learn_reward(0, known, episodes, cut(episodes, config.segment_length))
     reward = {name: value.clone() for name, value in learner.ensemble.state_dict().items()}
     assert choose(learner, earlier).best == best
     assert all(torch.equal(value, reward[name]) for name, value in learner.ensemble.state_dict().items())

@@ -224,15 +224,21 @@ def test_dying_is_paid_by_the_newest_fit() -> None:
 def test_where_episodes_end_sac_is_paid_in_units_that_no_fit_moves(tmp_path: Path) -> None:
     # SB3's values would need tens of thousands of gradient steps to follow what an end is worth after a fit.
     learner = Learner(SMALL_SAC, DummyVecEnv([toy_envs.OneStep] * 2))
-    learn(learner, 0, [], learner.explore(100))
+    episodes = learner.explore(100)
+    learn(learner, 0, preferences(episodes), episodes)
+    learner.ensemble.output_mean.fill_(0.3)
+    learner.ensemble.output_std.fill_(0.1)
+    learn(learner, 1, preferences(episodes), [])  # nothing to take another scale from
     rng = np.random.default_rng(0)
     obs, actions, after = (rng.standard_normal((4, 1)).astype(np.float32) for _ in range(3))
     ends = np.array([True, True, False, False])
     paid = learner.paid.pay(obs, actions, after, ends)
     np.testing.assert_array_equal(learner.ensemble.raw_reward(obs, actions, after, ends), paid)
-    learner.ensemble.output_mean.fill_(0.3)
-    learner.ensemble.output_std.fill_(0.1)
-    np.testing.assert_array_equal(learner.paid.pay(obs, actions, after, ends), paid)
+    buffer = learner.agent.replay_buffer  # type: ignore[union-attr]
+    done = [x[:50].reshape(100, 1).astype(np.float32) for x in (buffer.observations, buffer.actions)]
+    reached = buffer.next_observations[:50].reshape(100, 1).astype(np.float32)
+    expected = learner.ensemble.raw_reward(*done, reached, np.ones(100, bool))
+    np.testing.assert_allclose(buffer.rewards[:50].ravel(), expected, rtol=1e-4, atol=1e-5)
 
     run = RunDir.create(tmp_path / "run", SMALL_SAC)
     learner.save(run, 0, [])

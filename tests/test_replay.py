@@ -57,6 +57,15 @@ def test_paying_again_by_the_same_reward_changes_nothing() -> None:
     assert last.max() > 990
 
 
+def test_a_time_limit_is_no_end() -> None:
+    agent, _ = acted()
+    assert replay.holds_ends(agent)
+    buffer = agent.replay_buffer
+    buffer.dones[:] = buffer.timeouts  # type: ignore[union-attr]
+    assert buffer.timeouts.any()  # type: ignore[union-attr]
+    assert not replay.holds_ends(agent)
+
+
 def test_every_step_is_paid_by_the_new_reward_and_terminations_what_staying_dead_is_worth() -> None:
     agent, paid = acted()
     buffer, before = agent.replay_buffer, rewards(agent)

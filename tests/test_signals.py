@@ -57,8 +57,8 @@ def test_the_learned_return_is_of_whole_episodes_in_raw_units() -> None:
     told = learned_return(ensemble, [*whole, episode([9.0]), spoilt])
     assert told == {"learned_return": pytest.approx(1.5 * (2 + 4) / 2)}
     assert learned_return(ensemble, [episode([9.0])]) == {}
-    many = [episode([float(i)], terminated=True) for i in range(31)]
-    assert learned_return(Sums(), many) == {"learned_return": pytest.approx(1.5 * 15)}  # of every second one
+    many = [episode([float(i * i)], terminated=True) for i in range(31)]
+    assert learned_return(Sums(), many) == {"learned_return": pytest.approx(1.5 * 310)}  # of every second one
 
 
 def test_agreement_leaves_out_what_prefers_no_side() -> None:

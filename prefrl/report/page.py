@@ -236,7 +236,7 @@ def _warned(metrics: Sequence[dict[str, Any]]) -> list[Warned] | None:
 
 
 def _charts(run: Run, others: Sequence[Run], rng: np.random.Generator) -> list[Chart]:
-    curve_note = "The learned return is what each fit makes of the span before it: log-odds against having been dead."
+    curve_note = "The learned return is what each fit makes of the last episodes: log-odds against having been dead."
     found = [Chart("Learning curve", charts.learning(run, others, rng), curve_note if run.judged else "")]
     if run.learned and run.series("num_preferences", "true_return")[0].size:
         found.append(Chart("What labels bought", charts.by_labels(run), "Each point is the end of a span of training."))
