@@ -57,7 +57,7 @@ class RewardConfig:
     max_epochs: int = 20
     """Passes over the preferences in one fit, at most."""
 
-    patience: int = 4
+    patience: int = 2
     """Passes without a better held-out loss before a fit stops early."""
 
     random_answers: float = 0.1
