@@ -17,6 +17,7 @@ from prefrl.label.desk import Given
 from prefrl.metrics import reliability, wilson
 from prefrl.report.arms import Arm, Curve, curve
 from prefrl.report.gather import Floats, Judged, Run, standardise
+from prefrl.segments import some
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
 LEARNED, TRUE, THIRD, FOURTH, FIFTH, SIXTH = SERIES = tuple(f"#0{i}0{i}c1" for i in range(1, 7))
@@ -200,10 +201,10 @@ def calibration(judged: Judged) -> str:
 def scatter(judged: Judged, most: int = 1000) -> str:
     """Learned against true return of the segments, late ones darker."""
     figure, (ax,) = _figure()
-    some = np.unique(np.linspace(0, len(judged.segments) - 1, most).astype(int))
-    late = judged.num_timesteps[some] >= np.median(judged.num_timesteps)
+    shown = list(some(range(len(judged.segments)), most))
+    late = judged.num_timesteps[shown] >= np.median(judged.num_timesteps)
     for group, colour, name in ((~late, MUTED, "first half"), (late, LEARNED, "second half")):
-        x, y = judged.true_returns[some][group], judged.returns[some][group]
+        x, y = judged.true_returns[shown][group], judged.returns[shown][group]
         if group.any():
             ax.plot(x, y, "o", color=colour, markersize=2.4, alpha=0.45, markeredgewidth=0, label=name)
     ax.set_xlabel("true return of a clip")
