@@ -65,9 +65,10 @@ def test_the_total_is_over_shares_of_environments() -> None:
     assert total[9] == "0.00"
 
 
-def test_the_arms_that_are_named_are_shown() -> None:
-    results = [row("A-v0", arm, 0, 1) for arm in ("learned", "uniform", "true")]
-    assert [cells(line)[1] for line in list(table_lines(results, ["uniform"]))[2:]] == ["uniform"]
+def test_the_arms_that_are_named_are_shown_in_their_order() -> None:
+    results = [row("A-v0", arm, 0, 1) for arm in ("learned", "uniform", "entropy", "true")]
+    named = ["entropy", "uniform"]
+    assert [cells(line)[1] for line in list(table_lines(results, named))[2:]] == named
 
 
 def test_probability_of_improvement_counts_ties_half() -> None:
