@@ -133,6 +133,10 @@ class Progress:
         self._warn(alarms)
         self._show(record, alarms)
 
+    def on_trial(self) -> None:
+        """Say why the bar stands still at its end."""
+        self.bar.update(self.task, news="trying the last agents")
+
     def tried(self, trial: Trial) -> None:
         """Say which of the last agents the run leaves behind."""
         earned = ", ".join(f"{value:.1f} (step {steps})" for steps, value in trial.earned.items())

@@ -79,6 +79,7 @@ def choose_last(learner: Learner, run: RunDir, span: int, known: list[Preference
         if not run.has_agent(last):  # killed before it was written
             learner.save(run, span, known, notes={key: last.state[key] for key in ("agent_of", "tried")})
         return
+    progress.on_trial()
     try:
         trial = choose(learner, earlier)
     except (CheckpointError, EnvError) as error:  # what was trained is saved
