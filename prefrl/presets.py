@@ -21,6 +21,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
             bounded=False,
             sees_change=True,
             neutral_endings=True,
+            patience=4,  # its reward is hard to learn, and gains by longer fits
         ),
     ),
     # Less entropy leads to standing, then falling; less foresight to jumps that end in a fall.
