@@ -32,7 +32,11 @@ def normalise(venv: VecEnv, config: PPOConfig | SACConfig, training: bool = True
     starts at 1 and falls by a 3000th of itself in a gradient step, would outweigh it for 20,000 of them.
     """
     scaled = training and isinstance(config, PPOConfig)
-    return VecNormalize(venv, training=training, norm_reward=scaled, gamma=config.gamma, clip_reward=REWARD_CLIP)
+    normaliser = VecNormalize(venv, training=training, norm_reward=scaled, gamma=config.gamma, clip_reward=REWARD_CLIP)
+    space = normaliser.observation_space
+    if not np.issubdtype(space.dtype, np.floating):  # SB3 would keep what is normalised as whole numbers
+        normaliser.observation_space = spaces.Box(-np.inf, np.inf, space.shape, np.float32)
+    return normaliser
 
 
 Agent = PPO | SAC

@@ -163,6 +163,22 @@ def test_files_of_another_network_or_environment_are_refused(config: PPOConfig, 
     assert "\n" not in str(caught.value)
 
 
+class CountsInBytes(toy_envs.Counter):
+    """Observes whole numbers, as an Atari game's memory does."""
+
+    observation_space = spaces.Box(0, 255, (2,), np.uint8)
+
+    def observe(self) -> np.ndarray:
+        return super().observe().astype(np.uint8)
+
+
+def test_what_was_normalised_is_not_kept_as_whole_numbers() -> None:
+    agent, normaliser = fresh(env=CountsInBytes)
+    assert normaliser.observation_space == spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    agent.learn(32)
+    assert (agent.rollout_buffer.observations % 1 != 0).any()
+
+
 def test_a_frozen_normaliser_learns_nothing_and_leaves_rewards_alone() -> None:
     normaliser = normalise(DummyVecEnv([toy_envs.MoveRight]), SMALL, training=False)
     normaliser.reset()
