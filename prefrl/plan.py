@@ -26,8 +26,8 @@ class Plan:
         self.explore_steps = -(-explore // n_envs) * n_envs
         self._rollouts = max(1, -(-(config.steps - self.explore_steps) // rollout))  # it takes whole ones
         # A span resets all environments: it must be long enough to show, and to train on, whole episodes.
-        longest = n_envs * (time_limit or 1)
-        self.spans = min(config.spans, self._rollouts, max(1, self._rollouts * rollout // longest))
+        shortest = -(-n_envs * (time_limit or 1) // rollout)  # rollouts
+        self.spans = min(config.spans, max(1, self._rollouts // shortest))
         # What the last span shows could not change the agent any more, so nothing is asked after it.
         sessions = min(self.spans - 1, int(config.labels_until * self.spans + 1e-9))
         self._quotas = label_schedule(config.labels if learned else 0, sessions, config.initial_share)
@@ -51,7 +51,10 @@ class Plan:
         config = self.config
         if config.labels < 2:
             raise UsageError(f"--labels is {config.labels}; a reward is learned from 2 or more, or use --reward true")
-        for span, asked in enumerate(self._quotas):
+        for span, quota in enumerate(self._quotas):
+            # What a person has not answered is asked anew, about what the agent does then (see `ask`).
+            late = min(config.slack, self.labels_after(span - 1)) if config.teacher == "human" and quota else 0
+            asked = quota + late
             steps = self.steps_after(span) - (self.steps_after(span - 1) if span else 0)
             segments = config.agent.n_envs * self._segments(steps // config.agent.n_envs)
             if asked > segments * (segments - 1) // 2:

@@ -75,9 +75,10 @@ def _loop(run: RunDir) -> RunDir:
 def choose_last(learner: Learner, run: RunDir, span: int, known: list[Preference], progress: Progress) -> None:
     """Leave the best of the last agents behind, unless that was done before."""
     last, *earlier = run.whole_checkpoints()
+    if not run.has_agent(last):  # killed before it was written
+        notes = {key: value for key, value in last.state.items() if key in ("agent_of", "tried")}
+        learner.save(run, span, known, notes)
     if "agent_of" in last.state:
-        if not run.has_agent(last):  # killed before it was written
-            learner.save(run, span, known, notes={key: last.state[key] for key in ("agent_of", "tried")})
         return
     progress.on_trial()
     try:

@@ -52,6 +52,23 @@ def test_there_are_no_more_spans_than_rollouts() -> None:
     assert [plan.steps_after(span) for span in (0, 1, 10)] == [100, 200, 1100]
 
 
+@pytest.mark.parametrize(("steps", "limit", "spans"), [(1100, 50, 5), (1100, 51, 3), (1100, 1000, 1), (100, 50, 1)])
+def test_each_span_is_long_enough_for_a_whole_episode(steps: int, limit: int, spans: int) -> None:
+    """Rollouts of 100 steps in 4 environments: two of them for 50 steps in each, three for 51."""
+    plan = Plan(config(steps=steps, reward="true", labels=0), time_limit=limit)
+    assert plan.spans == spans
+
+
+def test_a_person_who_is_late_is_asked_about_no_more_pairs_than_there_are() -> None:
+    """6 labels first, then 2, 2, 1, 1. Each span gives 4 segments, one an environment, and 6 pairs."""
+    late = config(steps=1600, explore_steps=160, segment_length=40, initial_share=0.5, labels=12, slack=5)
+    assert Plan(late).labels_after(0) == 6
+    person = dataclasses.replace(late, teacher="human")
+    assert Plan(dataclasses.replace(person, slack=4)).labels_after(1) == 8
+    with pytest.raises(UsageError, match="asks for 7 pairs after step 460"):
+        Plan(person)
+
+
 def test_a_single_span_asks_everything_before_it() -> None:
     plan = Plan(config(spans=1))
     assert [plan.labels_after(span) for span in (-1, 0, 1)] == [0, 20, 20]
