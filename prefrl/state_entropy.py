@@ -46,7 +46,7 @@ class StateEntropy:
         """(N,) from each of `states` to its k-th nearest of `known`; 0 while there are fewer."""
         if len(known) < self.nearest:
             return np.zeros(len(states))
-        spread = known.std(axis=0)
+        spread = known.std(axis=0, dtype=np.float64)  # in single precision a constant would have some
         scale = np.where(spread > 1e-6, spread, 1.0)
         ours, theirs = states / scale, known / scale
         squares = (ours**2).sum(1)[:, None] - 2 * ours @ theirs.T + (theirs**2).sum(1)  # (N, M)

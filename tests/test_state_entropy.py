@@ -39,6 +39,16 @@ def test_the_oldest_states_are_forgotten() -> None:
     assert paid(seeker, 5.0)[0] > 1
 
 
+def test_a_constant_does_not_matter_wherever_it_lies() -> None:
+    """0.45 has no exact float, so that in single precision a thousand of them seem to differ."""
+    rng = np.random.default_rng(0)
+    states = np.stack([rng.normal(size=2000), np.full(2000, 0.45)], axis=1).astype(np.float32)
+    both, alone = StateEntropy(2, 3000, nearest=5), StateEntropy(1, 3000, nearest=5)
+    paid_both = [both.reward(s, s, s, np.zeros(100, bool)) for s in np.split(states, 20)]
+    paid_alone = [alone.reward(s, s, s, np.zeros(100, bool)) for s in np.split(states[:, :1], 20)]
+    np.testing.assert_allclose(paid_both, paid_alone, atol=1e-4)
+
+
 def test_a_constant_and_a_dead_end_are_worth_nothing() -> None:
     seeker = StateEntropy(1, 10, nearest=1)
     assert [paid(seeker, 3.0) for _ in range(4)] == [pytest.approx([0.0], abs=1e-2)] * 4
