@@ -26,8 +26,9 @@ SHORTLIST = 4
 def label_schedule(total: int, sessions: int, initial_share: float) -> tuple[int, ...]:
     """How many labels to ask for before training and in each of `sessions` sessions (sessions + 1,); sums to `total`.
 
-    The first is `initial_share` of the total, rounded, and at least 1 if there are any. The rest falls linearly, so
-    that most labels are asked while the behaviour still changes most; no session is larger than the one before it.
+    The first is `initial_share` of the total, rounded, and at least the 2 that a reward can be fitted to, if there are
+    any. The rest falls linearly, so that most labels are asked while the behaviour still changes most; no later session
+    is larger than the one before it.
 
     Raises:
         ValueError: an argument is out of range.
@@ -38,7 +39,7 @@ def label_schedule(total: int, sessions: int, initial_share: float) -> tuple[int
         )
     if sessions == 0:
         return (total,)
-    first = min(total, max(1, round(total * initial_share)))
+    first = min(total, max(2, round(total * initial_share)))
     rest, weight_sum = total - first, sessions * (sessions + 1) // 2
     # The method of largest remainders, in whole numbers: exact, and monotonic because the weights are.
     parts = [divmod(rest * weight, weight_sum) for weight in range(sessions, 0, -1)]

@@ -1,5 +1,7 @@
 """Teach: ask about what the agent just did, have it answered, and learn the reward from the answers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from prefrl.agents import ANSWER, ASK, derive_seed
@@ -32,7 +34,7 @@ def teach(
     config = learner.config
     with progress.timing("ask"):
         segments = cut(episodes, config.segment_length) if config.reward == "learned" else []
-        ask(learner, store, plan.labels_after(span), span, segments)
+        ask(learner, store, plan.labels_after(span), span, segments, known)
     if config.teacher == "oracle":
         answer_pending(store, Oracle(config.oracle), np.random.default_rng(derive_seed(config.seed, ANSWER, span)))
     else:
@@ -68,14 +70,19 @@ def learn(
         progress.observe(after_fit(learner.ensemble, known, segments) | learned_return(learner.ensemble, episodes))
 
 
-def ask(learner: Learner, store: Store, labels: int, span: int, segments: list[Segment]) -> None:
-    """Put so many queries about `segments` into the store that it has asked for `labels` in all."""
+def ask(
+    learner: Learner, store: Store, labels: int, span: int, segments: list[Segment], known: Sequence[Preference]
+) -> None:
+    """Put so many queries about `segments` into the store that it has asked for `labels` in all.
+
+    `known`: the preferences that the reward was learned from.
+    """
     config = learner.config
     if labels > store.num_queries() and config.teacher == "human":
         store.withdraw()  # what the agent does now is worth more of a person's time than what it did then
     missing = labels - store.num_queries()  # 0 if a run that was killed here had asked already
     if missing > 0:
-        predict = learner.ensemble.returns if span else None  # before the first fit all pairs are alike
+        predict = learner.ensemble.returns if len(usable(known)) > 1 else None  # before the first fit, pairs are alike
         rng = np.random.default_rng(derive_seed(config.seed, ASK, span))
         if config.record_frames:
             segments = filmed(segments)

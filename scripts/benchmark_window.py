@@ -140,7 +140,7 @@ def run_with_queries(asked: Asked, path: Path) -> RunDir:
     with Store(run.store_url) as store:
         store.describe(learner.store_info())
         segments = cut(learner.explore(config.explore_steps), config.segment_length)
-        ask(learner, store, config.labels, 0, segments)
+        ask(learner, store, config.labels, 0, segments, [])
     return run
 
 

@@ -231,7 +231,7 @@ def test_questions_are_asked_about_what_can_be_shown(tmp_path: Path, monkeypatch
     with Store(f"sqlite:///{tmp_path}/store.sqlite") as store:
         learner = type("Learner", (), {"config": SMALL, "num_timesteps": 0})()
         segments = cut(record_some(), 10)
-        teach.ask(learner, store, 2, 0, segments)
+        teach.ask(learner, store, 2, 0, segments, [])
     assert 0 < len(asked[0]) < len(segments)
     assert all(s.film is not None for s in asked[0])
 
