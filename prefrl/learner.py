@@ -147,7 +147,6 @@ class Learner:
         Nothing is learned from it.
         """
         seed = derive_seed(self.config.seed, PERFORM)
-        self.recorder.bad_steps = 0  # those of training do not count here
         return first_episodes(self.agent, self.normaliser, self.recorder, seed=seed, longest=longest)
 
     def learn_reward(

@@ -72,7 +72,7 @@ class RecordingVecEnv(VecEnvWrapper):
 
     The recording holds copies, for environments that hand out the same buffer each step. Numbers that are not finite
     are recorded as they are, so that their segments are left out, but passed on as 0, so that they reach no normaliser;
-    more than `bad_steps_limit` steps with such numbers are an error.
+    more than `bad_steps_limit` steps with such numbers since the last `reset` are an error.
     """
 
     def __init__(self, venv: VecEnv, bad_steps_limit: int = 100) -> None:
@@ -91,6 +91,7 @@ class RecordingVecEnv(VecEnvWrapper):
 
     def reset(self) -> VecEnvObs:
         obs = self.venv.reset()
+        self.bad_steps = 0  # here, not over the run: one that was resumed must not get further than one that was not
         self._clear()
         self._keep(obs, [self._sight(info) for info in self._reset_infos()])
         for seeds, info in zip(self._episode_seeds, self._reset_infos(), strict=True):

@@ -198,6 +198,10 @@ def test_too_many_numbers_that_are_not_finite_are_an_error(kwargs: dict[str, flo
         venv.step(np.array([0]))
     with pytest.raises(EnvError, match="not finite in 4 steps"):
         venv.step(np.array([0]))
+    venv.reset()  # a span's start, resumed or not
+    for _ in range(4):
+        venv.step(np.array([0]))
+    assert venv.bad_steps == 3
 
 
 def test_actions_are_clipped_to_what_the_environment_executes() -> None:
