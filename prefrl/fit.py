@@ -228,8 +228,9 @@ def _one_pass(
         inputs, weights = _some_steps(batch, config.step_share, generator)
         returns = _returns(ensemble, inputs, weights)
         losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.random_answers)
+        losses = losses * batch.counts
         optimizer.zero_grad(set_to_none=True)
-        (losses * batch.counts).mean(1).sum().backward()
+        losses.mean(1).sum().backward()
         optimizer.step()
         total += float(losses.detach().mean()) * len(index)
     return total / len(train)

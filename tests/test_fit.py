@@ -80,18 +80,22 @@ def test_a_linear_reward_is_learned() -> None:
     assert 1 <= metrics.epochs <= 40
 
 
-def test_what_is_fitted_is_the_difference_of_the_returns() -> None:
+@pytest.mark.parametrize("bootstrap", [False, True])
+def test_what_is_fitted_is_the_difference_of_the_returns(bootstrap: bool) -> None:
     """Whenever a clip ends; with all steps looked at and no answer taken for random, the first loss is theirs."""
     rng = np.random.default_rng(0)
     clips = [make_segment(rng, STEPS, OBS_DIM, ACTION_DIM, end) for end in (None, STEPS, 5, 1)]
     prefs = [answer(k, left, right, "left") for k, (left, right) in enumerate(permutations(clips, 2), 1)]
-    config = RewardConfig(hidden=(8,), step_share=1.0, random_answers=0.0, max_epochs=1, held_out=0.0)
-    model = ensemble(config)
+    config = RewardConfig(
+        hidden=(8,), step_share=1.0, random_answers=0.0, max_epochs=1, held_out=0.0, bootstrap=bootstrap
+    )
+    model, members = ensemble(config), config.members
     model.set_input_stats(
         *(torch.from_numpy(x) for x in stack([s for p in prefs for s in (p.query.left, p.query.right)]))
     )
     left, right = (model.returns(*stack([getattr(p.query, side) for p in prefs])) for side in ("left", "right"))
-    expected = np.log1p(np.exp(right - left)).mean()
+    drawn = np.stack([np.random.default_rng((members, p.seq)).poisson(1.0, members) for p in prefs], axis=1)
+    expected = (np.log1p(np.exp(right - left)) * (drawn if bootstrap else 1)).mean()
     assert fit(model, prefs, config=config, generator=generator()).train_loss == pytest.approx(expected, rel=1e-5)
 
 
