@@ -53,7 +53,8 @@ class Plan:
             raise UsageError(f"--labels is {config.labels}; a reward is learned from 2 or more, or use --reward true")
         for span, quota in enumerate(self._quotas):
             # What a person has not answered is asked anew, about what the agent does then (see `ask`).
-            late = min(config.slack, self.labels_after(span - 1)) if config.teacher == "human" and quota else 0
+            asked_anew = config.teacher == "human" and span and quota
+            late = self.labels_after(span - 1) - self.answers_needed(span - 1) if asked_anew else 0
             asked = quota + late
             steps = self.steps_after(span) - (self.steps_after(span - 1) if span else 0)
             segments = config.agent.n_envs * self._segments(steps // config.agent.n_envs)
@@ -61,8 +62,8 @@ class Plan:
                 raise UsageError(
                     f"--labels {config.labels} asks for {asked} pairs after step {self.steps_after(span)}, but the "
                     f"{steps} steps before it give only {segments} segments of {config.segment_length}; ask for "
-                    f"fewer labels, more --steps{', a larger --labels-until' * (config.labels_until < 1)} or a shorter "
-                    "--segment-length"
+                    f"fewer labels, more --steps{', a larger --labels-until' * (config.labels_until < 1)}"
+                    f"{', a smaller --slack' * (late > 0)} or a shorter --segment-length"
                 )
 
     def _segments(self, steps: int) -> int:

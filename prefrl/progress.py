@@ -133,9 +133,14 @@ class Progress:
         self._warn(alarms)
         self._show(record, alarms)
 
-    def on_trial(self) -> None:
-        """Say why the bar stands still at its end."""
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """Say during the block why the bar stands still at its end."""
+        (task,) = self.bar.tasks
+        before = task.fields["news"]
         self.bar.update(self.task, news="trying the last agents")
+        yield
+        self.bar.update(self.task, news=before)
 
     def tried(self, trial: Trial) -> None:
         """Say which of the last agents the run leaves behind."""

@@ -47,7 +47,7 @@ class StateEntropy:
         if len(known) < self.nearest:
             return np.zeros(len(states))
         spread = known.std(axis=0, dtype=np.float64)  # in single precision a constant would have some
-        scale = np.where(spread > 1e-6, spread, 1.0)
+        scale = np.where(spread > 1e-6, spread, 1.0).astype(np.float32)
         ours, theirs = states / scale, known / scale
         squares = (ours**2).sum(1)[:, None] - 2 * ours @ theirs.T + (theirs**2).sum(1)  # (N, M)
         return np.sqrt(np.maximum(np.partition(squares, self.nearest - 1, axis=1)[:, self.nearest - 1], 0))

@@ -78,11 +78,12 @@ def choose_last(learner: Learner, run: RunDir, span: int, known: list[Preference
     if not run.has_agent(last):  # killed before it was written
         notes = {key: value for key, value in last.state.items() if key in ("agent_of", "tried")}
         learner.save(run, span, known, notes)
+        last, *earlier = run.whole_checkpoints()
     if "agent_of" in last.state:
         return
-    progress.on_trial()
     try:
-        trial = choose(learner, earlier)
+        with progress.trying():
+            trial = choose(learner, earlier)
     except (CheckpointError, EnvError) as error:  # what was trained is saved
         again = f"try again with: prefrl resume {run.path}"
         progress.say(f"the last agent is kept, since others could not be tried ({error}); {again}")

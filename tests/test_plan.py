@@ -60,12 +60,15 @@ def test_each_span_is_long_enough_for_a_whole_episode(steps: int, limit: int, sp
 
 
 def test_a_person_who_is_late_is_asked_about_no_more_pairs_than_there_are() -> None:
-    """6 labels first, then 2, 2, 1, 1. Each span gives 4 segments, one an environment, and 6 pairs."""
-    late = config(steps=1600, explore_steps=160, segment_length=40, initial_share=0.5, labels=12, slack=5)
-    assert Plan(late).labels_after(0) == 6
+    """3 labels first, then 5, 3, 2, 1. Each span gives 4 segments, one an environment, and 6 pairs.
+
+    The 3 must be answered before training goes on; of the 8 after span 1, slack many may be missing.
+    """
+    late = config(steps=1600, explore_steps=160, segment_length=40, initial_share=0.2, labels=14, slack=4)
+    assert [Plan(late).labels_after(span) for span in range(5)] == [3, 8, 11, 13, 14]
     person = dataclasses.replace(late, teacher="human")
-    assert Plan(dataclasses.replace(person, slack=4)).labels_after(1) == 8
-    with pytest.raises(UsageError, match="asks for 7 pairs after step 460"):
+    assert Plan(dataclasses.replace(person, slack=3)).answers_needed(1) == 5
+    with pytest.raises(UsageError, match=r"asks for 7 pairs after step 760.* smaller --slack"):
         Plan(person)
 
 
