@@ -139,8 +139,10 @@ class Progress:
         (task,) = self.bar.tasks
         before = task.fields["news"]
         self.bar.update(self.task, news="trying the last agents")
-        yield
-        self.bar.update(self.task, news=before)
+        try:
+            yield
+        finally:
+            self.bar.update(self.task, news=before)
 
     def tried(self, trial: Trial) -> None:
         """Say which of the last agents the run leaves behind."""
