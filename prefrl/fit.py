@@ -138,6 +138,11 @@ def usable(preferences: Sequence[Preference]) -> list[Preference]:
     return [p for p in effective(preferences) if p.choice and target(p.choice) is not None]
 
 
+def can_fit(preferences: Sequence[Preference]) -> bool:
+    """Whether there are the two usable ones that a reward needs at least."""
+    return len(usable(preferences)) > 1
+
+
 def stated(
     ensemble: RewardEnsemble, preferences: Sequence[Preference]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

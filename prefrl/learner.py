@@ -35,7 +35,7 @@ from prefrl.config import TrainConfig
 from prefrl.environments import make_venv, repeats
 from prefrl.errors import CheckpointError
 from prefrl.files import sha256
-from prefrl.fit import FitMetrics, fit, make_ensemble, usable
+from prefrl.fit import FitMetrics, can_fit, fit, make_ensemble
 from prefrl.reward_model import RawReward, RewardEnsemble
 from prefrl.run_dir import RunDir, versions
 from prefrl.segments import Episode, stack
@@ -156,7 +156,7 @@ class Learner:
 
         `segments`: of the `recent` episodes.
         """
-        if len(usable(preferences)) < 2:
+        if not can_fit(preferences):
             return None
         generator = self._generator(FIT, span)
         torch.set_num_threads(FIT_THREADS)

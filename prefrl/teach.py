@@ -6,7 +6,7 @@ import numpy as np
 
 from prefrl.agents import ANSWER, ASK, derive_seed
 from prefrl.errors import UsageError
-from prefrl.fit import usable
+from prefrl.fit import can_fit
 from prefrl.learner import Learner
 from prefrl.plan import Plan
 from prefrl.progress import Progress
@@ -60,7 +60,7 @@ def learn(
         return
     new = store.preferences(after=known[-1].seq if known else 0)
     with progress.timing("signals"):
-        if len(usable(known)) > 1:  # a reward was fitted and paid
+        if can_fit(known):  # a reward was fitted and paid
             progress.observe(before_fit(learner.ensemble, new, segments))
     if new:
         known += new
@@ -82,7 +82,7 @@ def ask(
         store.withdraw()  # what the agent does now is worth more of a person's time than what it did then
     missing = labels - store.num_queries()  # 0 if a run that was killed here had asked already
     if missing > 0:
-        predict = learner.ensemble.returns if len(usable(known)) > 1 else None  # before the first fit, pairs are alike
+        predict = learner.ensemble.returns if can_fit(known) else None  # before the first fit, pairs are alike
         rng = np.random.default_rng(derive_seed(config.seed, ASK, span))
         if config.record_frames:
             segments = filmed(segments)

@@ -59,6 +59,14 @@ def test_each_span_is_long_enough_for_a_whole_episode(steps: int, limit: int, sp
     assert plan.spans == spans
 
 
+def test_spans_are_long_enough_for_whole_episodes() -> None:
+    config = TrainConfig("CartPole-v1", steps=100_000, labels=200)
+    plan = Plan(config, time_limit=500)
+    steps = [plan.steps_after(span) for span in range(plan.spans + 1)]
+    assert plan.spans == 11
+    assert min(after - before for before, after in pairwise(steps)) >= 500 * config.ppo.n_envs
+
+
 def test_a_person_who_is_late_is_asked_about_no_more_pairs_than_there_are() -> None:
     """3 labels first, then 5, 3, 2, 1. Each span gives 4 segments, one an environment, and 6 pairs.
 
