@@ -55,7 +55,7 @@ def table_lines(results: Sequence[Row], arms: Sequence[str] = ()) -> Iterator[st
     """A row per environment and arm, and one per arm over all environments of several seeds with a share."""
     yield f"| {' | '.join(HEAD)} |"
     yield "|" + "---|" * len(HEAD)
-    shown = arms or [a for a in dict.fromkeys(r["arm"] for r in results) if a != "true"]
+    shown = [a for a in arms or dict.fromkeys(r["arm"] for r in results) if a != "true"]
     for env_id in dict.fromkeys(r["env_id"] for r in results):
         of_env = [r for r in results if r["env_id"] == env_id]
         ceiling = [r for r in of_env if r["arm"] == "true"]
