@@ -47,6 +47,9 @@ class RewardConfig:
     """Whether a net sees the action. Without it, only what follows from an action is judged: for tasks where no action
     is good or bad in itself. From few answers, a net takes what often comes with good behaviour for its cause."""
 
+    sees_squares: bool = False
+    """Whether a net sees the square of each normalised input as well: for tasks where a distance or effort counts."""
+
     neutral_endings: bool = False
     """Whether staying dead is paid like living on average, as it was at the last fit, so that the last step alone makes
     an end good or bad: for tasks with both crashes and goals. Else the answers decide what staying dead is worth."""

@@ -49,7 +49,7 @@ class FitMetrics:
 class _Pairs:
     """Preferences as tensors: inputs and liveness of both sides' steps, targets, counts."""
 
-    inputs: Tensor  # (B, 2, T, input_dim + 1)
+    inputs: Tensor  # (B, 2, T, width)
     alive: Tensor  # (B, 2, T) 1 for a step taken alive, 0 for one in the absorbing state
     last: Tensor  # (B, 2, 1) index of the last step taken alive
     dies: Tensor  # (B, 2, 1) 1 if it led to the absorbing state
@@ -78,6 +78,7 @@ def make_ensemble(config: RewardConfig, obs_dim: int, action_dim: int, generator
         bounded=config.bounded,
         sees_change=config.sees_change,
         sees_action=config.sees_action,
+        sees_squares=config.sees_squares,
         generator=generator,
     )
 
@@ -197,7 +198,7 @@ def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
 
 
 def _returns(ensemble: RewardEnsemble, inputs: Tensor, weights: Tensor) -> Tensor:
-    """(E, B, 2) returns of both sides, of steps (B, 2, K, input_dim + 1) that count `weights` (B, 2, K) each."""
+    """(E, B, 2) returns of both sides, of steps (B, 2, K, width) that count `weights` (B, 2, K) each."""
     rewards = ensemble(inputs.flatten(0, 2)).unflatten(1, inputs.shape[:3])  # (E, B, 2, K)
     returns: Tensor = (rewards * weights).sum(-1)
     return returns
@@ -242,7 +243,7 @@ def _one_pass(
 
 
 def _some_steps(pairs: _Pairs, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Inputs (B, 2, K, input_dim + 1) and weights (B, 2, K) of a random `share` of the steps: unbiased sums, cheaper.
+    """Inputs (B, 2, K, width) and weights (B, 2, K) of a random `share` of the steps: unbiased sums, cheaper.
 
     The steps that end episodes are always among them: they can outweigh all others, and are too rare to be left to
     chance.
@@ -254,6 +255,6 @@ def _some_steps(pairs: _Pairs, share: float, generator: torch.Generator) -> tupl
     some = torch.randperm(steps, generator=generator)[:count]
     others = pairs.alive[:, :, some] * (1 - pairs.dies * (some == pairs.last))
     index = pairs.last.unsqueeze(-1).expand(*pairs.last.shape, pairs.inputs.shape[-1])
-    ends = pairs.inputs.gather(2, index)  # (B, 2, 1, input_dim + 1)
+    ends = pairs.inputs.gather(2, index)  # (B, 2, 1, width)
     inputs = torch.cat((pairs.inputs[:, :, some], ends), dim=2)
     return inputs, torch.cat((others * (steps / count), pairs.dies), dim=2)

@@ -39,12 +39,12 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
         reward_model=replace(c.reward_model, sees_action=False),
     ),
     # Random actions cost more than the whole way to the goal: clips of them teach to keep still, and a bounded reward
-    # makes little of what is better than all that was compared.
+    # makes little of what is better than all that was compared. What counts is the distance to the goal, and effort.
     "Reacher-v5": lambda c: replace(
         c,
         initial_share=0.05,
         ppo=replace(c.ppo, log_std_init=-2.0),
-        reward_model=replace(c.reward_model, step_share=1.0, bounded=False),
+        reward_model=replace(c.reward_model, step_share=1.0, bounded=False, sees_squares=True),
     ),
     # Three nets, each with a sample of the answers, half of the steps and no answers taken for chance led to good gaits
     # more often than the defaults; which of these matters is not clear.

@@ -33,7 +33,8 @@ class RewardEnsemble(nn.Module):
     Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`.
     With `sees_change` the nets get s' - s in place of s': where progress is what counts, it would otherwise hide in the
     difference of two almost equal inputs. Without `sees_action` they get no actions: what they do not see they cannot
-    take for a reason.
+    take for a reason. With `sees_squares` they get the square of each input as well: a paraboloid about a goal is then
+    one weight away, and not a matter of many hidden units.
 
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
     agent's reward does not drift.
@@ -59,15 +60,17 @@ class RewardEnsemble(nn.Module):
         bounded: bool = True,
         sees_change: bool = False,
         sees_action: bool = True,
+        sees_squares: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         """Members get initialisations of their own, drawn from `generator` (seed 0 if None)."""
         super().__init__()
         self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
         self.terminal_scale, self.bounded = terminal_scale, bounded
-        self.sees_change, self.sees_action = sees_change, sees_action
+        self.sees_change, self.sees_action, self.sees_squares = sees_change, sees_action, sees_squares
         self.input_dim = 2 * obs_dim + action_dim * sees_action  # observation, action, next observation or change
-        widths = [self.input_dim + 1, *hidden, 2]  # and whether the next state is absorbing; ordinary and last steps
+        # Squares, inputs, and whether the next state is absorbing; rewards of ordinary and of last steps.
+        widths = [self.input_dim * (1 + sees_squares) + 1, *hidden, 2]
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         self.weights = nn.ParameterList(_uniform(generator, (members, i, o), i) for i, o in pairwise(widths))
         self.biases = nn.ParameterList(_uniform(generator, (members, 1, o), i) for i, o in pairwise(widths))
@@ -87,7 +90,7 @@ class RewardEnsemble(nn.Module):
             absorbing: (B, T + 1) bool.
 
         Returns:
-            (B, T, input_dim + 1)
+            (B, T, width): input_dim + 1, or 2 * input_dim + 1 with the squares, which come first.
         """
         assert obs.ndim == 3 and actions.ndim == 3 and absorbing.ndim == 2
         return self._inputs(obs[:, :-1], actions, obs[:, 1:], absorbing[:, 1:])
@@ -95,8 +98,8 @@ class RewardEnsemble(nn.Module):
     def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
         x = torch.cat((*self._seen(obs, actions, next_obs), dies.unsqueeze(-1)), dim=-1)
         # In place: of all that was ever asked about, a fit keeps one copy.
-        x[..., :-1].sub_(self.input_mean).div_(self.input_std).clamp_(-INPUT_CLIP, INPUT_CLIP)
-        return x
+        seen = x[..., :-1].sub_(self.input_mean).div_(self.input_std).clamp_(-INPUT_CLIP, INPUT_CLIP)
+        return torch.cat((seen.square() - 1, x), dim=-1) if self.sees_squares else x
 
     def _seen(self, obs: A, actions: A, next_obs: A) -> tuple[A, ...]:
         """What of a transition the nets are shown."""
@@ -104,7 +107,7 @@ class RewardEnsemble(nn.Module):
         return (obs, actions, then) if self.sees_action else (obs, then)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Rewards of each member for each row: (N, input_dim + 1) -> (E, N)."""
+        """Rewards of each member for each row: (N, width) -> (E, N)."""
         assert inputs.ndim == 2
         x = inputs.expand(self.members, *inputs.shape)
         last = len(self._layers) - 1
@@ -175,6 +178,8 @@ class RewardEnsemble(nn.Module):
         seen -= self.input_mean.numpy()
         seen /= self.input_std.numpy()
         seen.clip(-INPUT_CLIP, INPUT_CLIP, out=seen)
+        if self.sees_squares:
+            rows = np.concatenate((seen * seen - 1, rows), axis=1)
         parts = [self._outputs(rows[i : i + ROWS]) for i in range(0, max(1, len(rows)), ROWS)]
         ordinary, last = np.concatenate(parts).T  # (N,) each
         raw: NDArray[np.float32] = np.where(terminated, self.terminal_scale * last, ordinary)
@@ -224,7 +229,7 @@ class RewardEnsemble(nn.Module):
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""
         names = ("obs_dim", "action_dim", "members", "hidden",
-                 "terminal_scale", "bounded", "sees_change", "sees_action")  # fmt: skip
+                 "terminal_scale", "bounded", "sees_change", "sees_action", "sees_squares")  # fmt: skip
         shape = {name: getattr(self, name) for name in names}
         return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
 

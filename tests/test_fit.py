@@ -30,9 +30,11 @@ def ensemble(config: RewardConfig = SMALL) -> RewardEnsemble:
 
 
 def test_an_ensemble_is_of_the_shape_asked_for() -> None:
-    asked = RewardConfig(2, (5,), terminal_scale=7.0, bounded=False, sees_change=True, sees_action=False)
+    asked = RewardConfig(
+        2, (5,), terminal_scale=7.0, bounded=False, sees_change=True, sees_action=False, sees_squares=True
+    )
     made = make_ensemble(asked, OBS_DIM, ACTION_DIM, generator())
-    for name in ("members", "hidden", "terminal_scale", "bounded", "sees_change", "sees_action"):
+    for name in ("members", "hidden", "terminal_scale", "bounded", "sees_change", "sees_action", "sees_squares"):
         assert getattr(made, name) == getattr(asked, name) != getattr(RewardConfig(), name), name
     assert (made.obs_dim, made.action_dim) == (OBS_DIM, ACTION_DIM)
 

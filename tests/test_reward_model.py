@@ -94,6 +94,27 @@ def test_nets_that_do_not_see_actions_pay_all_actions_alike() -> None:
     np.testing.assert_allclose(model.raw_reward(*rows), rewards[..., 0].mean(0).detach(), rtol=1e-4, atol=1e-6)
 
 
+def test_the_nets_see_the_squares_of_normalised_inputs_if_asked() -> None:
+    obs, actions = torch.tensor([[[1.0], [3.0], [5.0]]]), torch.tensor([[[0.5], [-20.0]]])
+    model = RewardEnsemble(1, 1, sees_squares=True, generator=generator())
+    model.input_mean.copy_(torch.tensor([1.0, 0.0, 1.0]))
+    model.input_std.copy_(torch.tensor([2.0, 1.0, 2.0]))
+    inputs = model.inputs(obs, actions, torch.tensor([[False, False, True]]))
+    squares, values = [[-1.0, -0.75, 0.0], [0.0, 99.0, 3.0]], [[0.0, 0.5, 1.0], [1.0, -10.0, 2.0]]
+    want = [[*squares[0], *values[0], 0.0], [*squares[1], *values[1], 1.0]]
+    torch.testing.assert_close(inputs, torch.tensor([want]))
+
+
+def test_the_agent_is_paid_for_squares_as_the_segments_are() -> None:
+    model = RewardEnsemble(OBS_DIM, ACTION_DIM, sees_squares=True, generator=generator())
+    model.set_input_stats(*tensors(segments()))
+    model = RewardEnsemble.from_bytes(model.to_bytes())
+    obs, actions, absorbing = tensors(segments())
+    rewards = model.segment_rewards(obs, actions, absorbing)  # (E, B, T)
+    rows = (obs[:, 0].numpy(), actions[:, 0].numpy(), obs[:, 1].numpy(), absorbing[:, 1].numpy())
+    np.testing.assert_allclose(model.raw_reward(*rows), rewards[..., 0].mean(0).detach(), rtol=1e-4, atol=1e-6)
+
+
 def test_changes_have_statistics_of_their_own() -> None:
     model = RewardEnsemble(1, 1, sees_change=True, generator=generator())
     obs = torch.tensor([[[0.0], [1.0], [4.0], [50.0]]])  # changes 1 and 3; the last state is absorbing
