@@ -17,6 +17,7 @@ from benchmark_imitation import Imitation, imitation
 from benchmark_learning import Learning, learning
 from benchmark_speed import Speed, speed
 from benchmark_table import Table, table
+from chance import Chance, chance
 
 Part = (
     Annotated[Learning, tyro.conf.subcommand("learning")]
@@ -26,6 +27,7 @@ Part = (
     | Annotated[Speed, tyro.conf.subcommand("speed")]
     | Annotated[Imitation, tyro.conf.subcommand("imitation")]
     | Annotated[Clips, tyro.conf.subcommand("clips")]
+    | Annotated[Chance, tyro.conf.subcommand("chance")]
 )
 
 
@@ -46,6 +48,8 @@ def main(part: Part) -> None:
             imitation(part)
         case Clips():
             clips(part)
+        case Chance():
+            chance(part)
 
 
 if __name__ == "__main__":

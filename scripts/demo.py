@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from chance import random_returns
 from rich.console import Console
 from rich.table import Table
 
 from prefrl.cli import guard, parse
 from prefrl.config import TrainConfig
 from prefrl.doctor import check_rendering
-from prefrl.environments import make_env
 from prefrl.errors import EnvError
 from prefrl.evaluate import evaluate
 from prefrl.train import train
@@ -33,7 +33,7 @@ def demo(argv: Sequence[str]) -> int:
     train(config, run_dir)
     video = run_dir / "agent.mp4"
     result = evaluate(run_dir, episodes=EPISODES, video=video)
-    chance = random_returns(config, EPISODES)
+    chance = random_returns(config.env_id, config.env_kwargs, config.seed, EPISODES)
 
     table = Table("agent", "true return", title=f"{ENV_ID}: {config.steps} steps, {config.labels} preferences")
     table.add_row("random", f"{np.mean(chance):.0f} ± {np.std(chance):.0f}")
@@ -48,22 +48,6 @@ def free_folder() -> Path:
     """The first of runs/demo-1, runs/demo-2, ... that does not exist yet."""
     folders = (Path("runs") / f"demo-{number}" for number in itertools.count(1))
     return next(folder for folder in folders if not folder.exists())
-
-
-def random_returns(config: TrainConfig, episodes: int) -> list[float]:
-    """True returns of an agent that acts at random."""
-    env = make_env(config.env_id, config.env_kwargs)
-    env.action_space.seed(config.seed)
-    returns = []
-    for episode in range(episodes):
-        env.reset(seed=config.seed + episode)
-        total, done = 0.0, False
-        while not done:
-            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-            total, done = total + float(reward), terminated or truncated
-        returns.append(total)
-    env.close()
-    return returns
 
 
 if __name__ == "__main__":

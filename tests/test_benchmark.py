@@ -52,6 +52,14 @@ def test_a_share_of_a_negative_return_is_not_told_nor_what_nobody_compared() -> 
     assert cells(alone)[5:] == ["3.0", "3.0", "-", "-", "-", "-"]
 
 
+def test_where_returns_are_negative_the_share_is_of_the_way_from_chance() -> None:
+    results = [row("A-v0", "learned", 0, -3), row("A-v0", "true", 0, -2), row("B-v0", "learned", 0, 1)]
+    results += [row("B-v0", "true", 0, 4)]
+    _, _, negative, positive = table_lines(results, by_chance={"A-v0": -6.0, "B-v0": -6.0})
+    assert cells(negative)[8] == "0.75 of the way"  # 3 of 4
+    assert cells(positive)[8] == "0.25"
+
+
 def test_the_total_is_over_shares_of_environments() -> None:
     results = [row("A-v0", "learned", seed, 1) for seed in range(2)] + [
         row("A-v0", "true", seed, 2) for seed in range(2)
@@ -60,7 +68,7 @@ def test_the_total_is_over_shares_of_environments() -> None:
     results += [row("B-v0", "true", seed, 1000) for seed in range(2)]
     results += [row("C-v0", "learned", 0, 7), row("C-v0", "true", 0, 1)]  # one seed: no interval could hold it
     total = cells(list(table_lines(results))[-1])
-    assert total[0] == "all 2 with a share"
+    assert total[0] == "all 2 with positive returns"
     assert total[8] == "0.70 [0.70, 0.70]"  # of 0.5, 0.5, 0.9, 0.9
     assert total[9] == "0.00"
 
