@@ -48,7 +48,8 @@ class RewardConfig:
     is good or bad in itself. From few answers, a net takes what often comes with good behaviour for its cause."""
 
     sees_squares: bool = False
-    """Whether a net sees the square of each normalised input as well: for tasks where a distance or effort counts."""
+    """Whether a net sees the square of each input as well, up to 3 standard deviations: for tasks where a distance or
+    effort counts."""
 
     neutral_endings: bool = False
     """Whether staying dead is paid like living on average, as it was at the last fit, so that the last step alone makes

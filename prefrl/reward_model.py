@@ -20,6 +20,7 @@ A = TypeVar("A", Tensor, NDArray[np.float32])
 LEAK = 0.01  # slope of the hidden units below 0
 MIN_STD = 0.02  # of a step's reward, in log-odds: a clip whose 50 steps are that much better wins 2.7 times for 1
 INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the reward
+SQUARE_CLIP = 3.0  # likewise of what is squared: beyond what was compared a parabola would outweigh all else
 
 # How much is computed at once without a gradient: hidden units that stay in the cache take a third of the time in torch
 # and less in numpy, and little memory.
@@ -99,7 +100,7 @@ class RewardEnsemble(nn.Module):
         x = torch.cat((*self._seen(obs, actions, next_obs), dies.unsqueeze(-1)), dim=-1)
         # In place: of all that was ever asked about, a fit keeps one copy.
         seen = x[..., :-1].sub_(self.input_mean).div_(self.input_std).clamp_(-INPUT_CLIP, INPUT_CLIP)
-        return torch.cat((seen.square() - 1, x), dim=-1) if self.sees_squares else x
+        return torch.cat((_squares(seen), x), dim=-1) if self.sees_squares else x
 
     def _seen(self, obs: A, actions: A, next_obs: A) -> tuple[A, ...]:
         """What of a transition the nets are shown."""
@@ -179,7 +180,7 @@ class RewardEnsemble(nn.Module):
         seen /= self.input_std.numpy()
         seen.clip(-INPUT_CLIP, INPUT_CLIP, out=seen)
         if self.sees_squares:
-            rows = np.concatenate((seen * seen - 1, rows), axis=1)
+            rows = np.concatenate((_squares(seen), rows), axis=1)
         parts = [self._outputs(rows[i : i + ROWS]) for i in range(0, max(1, len(rows)), ROWS)]
         ordinary, last = np.concatenate(parts).T  # (N,) each
         raw: NDArray[np.float32] = np.where(terminated, self.terminal_scale * last, ordinary)
@@ -252,6 +253,11 @@ class RawReward:
     def absorbing_reward(self) -> float:
         """Reward of one more step in the absorbing state."""
         return 0.0
+
+
+def _squares(normalised: A) -> A:
+    """Of mean 0 too, where the inputs are not clipped."""
+    return normalised.clip(-SQUARE_CLIP, SQUARE_CLIP) ** 2 - 1
 
 
 def _uniform(generator: torch.Generator, shape: tuple[int, ...], fan_in: int) -> nn.Parameter:
