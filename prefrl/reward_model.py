@@ -20,7 +20,7 @@ A = TypeVar("A", Tensor, NDArray[np.float32])
 LEAK = 0.01  # slope of the hidden units below 0
 MIN_STD = 0.02  # of a step's reward, in log-odds: a clip whose 50 steps are that much better wins 2.7 times for 1
 INPUT_CLIP = 10.0  # in standard deviations; a rare outlier must not drive the reward
-SQUARE_CLIP = 3.0  # likewise of what is squared: beyond what was compared a parabola would outweigh all else
+SQUARE_CLIP = 3.0  # in standard deviations; farther than what was compared, a square would outweigh all else
 
 # How much is computed at once without a gradient: hidden units that stay in the cache take a third of the time in torch
 # and less in numpy, and little memory.
@@ -34,8 +34,8 @@ class RewardEnsemble(nn.Module):
     Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`.
     With `sees_change` the nets get s' - s in place of s': where progress is what counts, it would otherwise hide in the
     difference of two almost equal inputs. Without `sees_action` they get no actions: what they do not see they cannot
-    take for a reason. With `sees_squares` they get the square of each input as well: a paraboloid about a goal is then
-    one weight away, and not a matter of many hidden units.
+    take for a reason. With `sees_squares` they get the square of each normalised input as well, clipped: what grows
+    with the distance from a goal need not be pieced together from many hidden units.
 
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
     agent's reward does not drift.
@@ -70,8 +70,8 @@ class RewardEnsemble(nn.Module):
         self.terminal_scale, self.bounded = terminal_scale, bounded
         self.sees_change, self.sees_action, self.sees_squares = sees_change, sees_action, sees_squares
         self.input_dim = 2 * obs_dim + action_dim * sees_action  # observation, action, next observation or change
-        # Squares, inputs, and whether the next state is absorbing; rewards of ordinary and of last steps.
-        widths = [self.input_dim * (1 + sees_squares) + 1, *hidden, 2]
+        self.width = self.input_dim * (1 + sees_squares) + 1  # squares, inputs, whether the next state is absorbing
+        widths = [self.width, *hidden, 2]  # rewards of ordinary and of last steps
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         self.weights = nn.ParameterList(_uniform(generator, (members, i, o), i) for i, o in pairwise(widths))
         self.biases = nn.ParameterList(_uniform(generator, (members, 1, o), i) for i, o in pairwise(widths))
@@ -91,14 +91,14 @@ class RewardEnsemble(nn.Module):
             absorbing: (B, T + 1) bool.
 
         Returns:
-            (B, T, width): input_dim + 1, or 2 * input_dim + 1 with the squares, which come first.
+            (B, T, width)
         """
         assert obs.ndim == 3 and actions.ndim == 3 and absorbing.ndim == 2
         return self._inputs(obs[:, :-1], actions, obs[:, 1:], absorbing[:, 1:])
 
     def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
         x = torch.cat((*self._seen(obs, actions, next_obs), dies.unsqueeze(-1)), dim=-1)
-        # In place: of all that was ever asked about, a fit keeps one copy.
+        # In place: of all that was ever asked about, a fit keeps one copy (and the squares).
         seen = x[..., :-1].sub_(self.input_mean).div_(self.input_std).clamp_(-INPUT_CLIP, INPUT_CLIP)
         return torch.cat((_squares(seen), x), dim=-1) if self.sees_squares else x
 
@@ -256,8 +256,7 @@ class RawReward:
 
 
 def _squares(normalised: A) -> A:
-    """Of mean 0 too, where the inputs are not clipped."""
-    return normalised.clip(-SQUARE_CLIP, SQUARE_CLIP) ** 2 - 1
+    return normalised.clip(-SQUARE_CLIP, SQUARE_CLIP) ** 2
 
 
 def _uniform(generator: torch.Generator, shape: tuple[int, ...], fan_in: int) -> nn.Parameter:

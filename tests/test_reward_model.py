@@ -100,7 +100,7 @@ def test_the_nets_see_the_squares_of_normalised_inputs_if_asked() -> None:
     model.input_mean.copy_(torch.tensor([1.0, 0.0, 1.0]))
     model.input_std.copy_(torch.tensor([2.0, 1.0, 2.0]))
     inputs = model.inputs(obs, actions, torch.tensor([[False, False, True]]))
-    squares, values = [[-1.0, -0.75, 0.0], [0.0, 8.0, 3.0]], [[0.0, 0.5, 1.0], [1.0, -10.0, 2.0]]
+    squares, values = [[0.0, 0.25, 1.0], [1.0, 9.0, 4.0]], [[0.0, 0.5, 1.0], [1.0, -10.0, 2.0]]
     want = [[*squares[0], *values[0], 0.0], [*squares[1], *values[1], 1.0]]
     torch.testing.assert_close(inputs, torch.tensor([want]))
 
