@@ -13,11 +13,11 @@ import tyro
 from benchmark_clips import Clips, clips
 from benchmark_curves import Curves, curves
 from benchmark_fit import Fit, compare
+from benchmark_floor import Floor, floor
 from benchmark_imitation import Imitation, imitation
 from benchmark_learning import Learning, learning
 from benchmark_speed import Speed, speed
 from benchmark_table import Table, table
-from chance import Chance, chance
 
 Part = (
     Annotated[Learning, tyro.conf.subcommand("learning")]
@@ -27,7 +27,7 @@ Part = (
     | Annotated[Speed, tyro.conf.subcommand("speed")]
     | Annotated[Imitation, tyro.conf.subcommand("imitation")]
     | Annotated[Clips, tyro.conf.subcommand("clips")]
-    | Annotated[Chance, tyro.conf.subcommand("chance")]
+    | Annotated[Floor, tyro.conf.subcommand("floor")]
 )
 
 
@@ -48,8 +48,8 @@ def main(part: Part) -> None:
             imitation(part)
         case Clips():
             clips(part)
-        case Chance():
-            chance(part)
+        case Floor():
+            floor(part)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from benchmark_floor import RESULTS as FLOOR
 from benchmark_learning import RESULTS
-from chance import RESULTS as CHANCE
 from csv_rows import rows
 from scipy import stats
 
@@ -36,9 +36,9 @@ class Table:
     """Print the results as a table in Markdown.
 
     IQM: interquartile mean over seeds, with the 95 % interval of bootstrap samples of the seeds (Agarwal et al. 2021).
-    Share: its ratio to that of the arm that is paid the true reward; where returns are negative, of the way there from
-    what random actions earn. Better: the probability that a seed of this arm beats one of that. Speed: environment
-    steps per second over that arm's, median of pairs that ran side by side.
+    Share: its ratio to that of the arm that is paid the true reward; where that is negative, how much of the way there
+    from what random actions earn, or none, whichever is more. Better: the probability that a seed of this arm beats one
+    of that. Speed: environment steps per second over that arm's, median of pairs that ran side by side.
     """
 
     results: Path = RESULTS
@@ -47,23 +47,25 @@ class Table:
     arms: tuple[str, ...] = ()
     """Arms to show, in this order; all but `true` if none is named."""
 
-    chance: Path = CHANCE
-    """CSV file that `chance` wrote."""
+    floor: Path = FLOOR
+    """CSV file that `floor` wrote."""
 
 
 def table(what: Table) -> None:
     """Print what `table_lines` makes of the CSV."""
-    by_chance = {r["env_id"]: float(r["true_return"]) for r in rows(what.chance)}
-    print("\n".join(table_lines(rows(what.results), what.arms, by_chance)))
+    floors = {r["env_id"]: max(float(r["at_random"]), float(r["idle"])) for r in rows(what.floor)}
+    print("\n".join(table_lines(rows(what.results), what.arms, floors)))
 
 
 def table_lines(
-    results: Sequence[Row], arms: Sequence[str] = (), by_chance: Mapping[str, float] | None = None
+    results: Sequence[Row], arms: Sequence[str] = (), floors: Mapping[str, float] | None = None
 ) -> Iterator[str]:
-    """A row per environment and arm, and one per arm over all environments whose seeds' returns are positive.
+    """A row per environment and arm, and one per arm over all environments of several seeds where what the true reward
+    led to is positive.
 
-    `by_chance`: what random actions earn, of environments where returns are negative.
+    `floors`: what an agent earns that has learned nothing, of environments where returns are negative.
     """
+    floors = floors or {}
     yield f"| {' | '.join(HEAD)} |"
     yield "|" + "---|" * len(HEAD)
     shown = [a for a in arms or dict.fromkeys(r["arm"] for r in results) if a != "true"]
@@ -73,25 +75,24 @@ def table_lines(
         for arm in shown:
             runs = [r for r in of_env if r["arm"] == arm]
             if runs:
-                yield f"| {' | '.join([env_id, arm, *_cells(runs, ceiling, (by_chance or {}).get(env_id))])} |"
+                yield f"| {' | '.join([env_id, arm, *_cells(runs, ceiling, floors.get(env_id))])} |"
     for arm in shown:
         pairs = list(_comparable(results, arm))
         if len(pairs) > 1:
             yield f"| {' | '.join(_total(arm, pairs))} |"
 
 
-def _cells(runs: Sequence[Row], ceiling: Sequence[Row], by_chance: float | None) -> list[str]:
+def _cells(runs: Sequence[Row], ceiling: Sequence[Row], floor: float | None) -> list[str]:
     got, best = returns(runs), returns(ceiling)
     digits = 0 if abs(got).max() >= 20 else 1
     middle = with_interval(iqm, got, digits=digits)
     share = better = paid = "-"
     if len(best):
         paid, better = with_interval(iqm, best, digits=digits), f"{probability_of_improvement(got, best):.2f}"
-        if iqm(best) > 0:  # a plain share says something only where returns start from zero
-            share = with_interval(lambda a, b: iqm(a) / iqm(b), got, best, digits=2)
-        elif by_chance is not None:
-            way = with_interval(lambda a, b: iqm(a) / iqm(b), got - by_chance, best - by_chance, digits=2)
-            share = f"{way} of the way"
+        start = 0.0 if iqm(best) > 0 else floor  # a plain share says something only where returns start from zero
+        if start is not None and iqm(best) > start:
+            share = with_interval(lambda a, b: iqm(a) / iqm(b), got - start, best - start, digits=2)
+            share += " of the way" if start else ""
     labels, steps = runs[0]["labels"], f"{int(runs[0]['num_timesteps']):,}"
     worst, speed = f"{got.min():.{digits}f}", _speed(runs, ceiling)
     return [labels, steps, str(len(runs)), middle, worst, paid, share, better, speed]

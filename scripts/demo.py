@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from chance import random_returns
 from rich.console import Console
 from rich.table import Table
+from simple_agents import random_returns
 
 from prefrl.cli import guard, parse
 from prefrl.config import TrainConfig

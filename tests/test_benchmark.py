@@ -14,9 +14,11 @@ sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 
 from benchmark_curves import final_returns, series
 from benchmark_fit import begin, tried
+from benchmark_floor import Floor, floor
 from benchmark_learning import Learning, jobs_left, learning, one_run
-from benchmark_table import probability_of_improvement, table_lines, with_interval
-from csv_rows import append
+from benchmark_table import Table, probability_of_improvement, table, table_lines, with_interval
+from csv_rows import append, rows
+from simple_agents import idle_returns
 
 from prefrl.config import RewardConfig
 from prefrl.metrics import iqm
@@ -45,19 +47,37 @@ def test_a_row_of_the_table() -> None:
     assert (better, speed) == ("0.20", "0.50")
 
 
-def test_a_share_of_a_negative_return_is_not_told_nor_what_nobody_compared() -> None:
+def test_a_share_of_a_negative_return_is_not_told_without_a_floor_nor_what_nobody_compared() -> None:
     results = [row("A-v0", "learned", 0, -3), row("A-v0", "true", 0, -2), row("B-v0", "learned", 0, 3)]
     _, _, negative, alone = table_lines(results)
     assert cells(negative)[5:] == ["-3.0", "-3.0", "-2.0", "-", "0.00", "-"]
     assert cells(alone)[5:] == ["3.0", "3.0", "-", "-", "-", "-"]
 
 
-def test_where_returns_are_negative_the_share_is_of_the_way_from_chance() -> None:
+def test_where_returns_are_negative_the_share_is_of_the_way_from_a_floor() -> None:
     results = [row("A-v0", "learned", 0, -3), row("A-v0", "true", 0, -2), row("B-v0", "learned", 0, 1)]
     results += [row("B-v0", "true", 0, 4)]
-    _, _, negative, positive = table_lines(results, by_chance={"A-v0": -6.0, "B-v0": -6.0})
+    _, _, negative, positive = table_lines(results, floors={"A-v0": -6.0, "B-v0": -6.0})
     assert cells(negative)[8] == "0.75 of the way"  # 3 of 4
     assert cells(positive)[8] == "0.25"
+    _, _, negative, positive = table_lines(results, floors={"A-v0": -1.0})  # better than what was learned
+    assert (cells(negative)[8], cells(positive)[8]) == ("-", "0.25")
+
+
+def test_the_floor_is_what_comes_of_acting_at_random_or_not_at_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    floor(Floor(("Pendulum-v1",), episodes=2, results=tmp_path / "floor.csv"))
+    floor(Floor(("CartPole-v1", "Pendulum-v1"), episodes=2, results=tmp_path / "floor.csv"))
+    cart, pendulum = rows(tmp_path / "floor.csv")
+    assert float(cart["at_random"]) > float(cart["idle"]) == np.mean(idle_returns("CartPole-v1", {}, 0, 2))
+    assert -2000 < float(pendulum["at_random"]) < -500
+    for seed, (arm, value) in enumerate((("learned", -200), ("true", -150))):
+        append(tmp_path / "learning.csv", row("Pendulum-v1", arm, seed, value))
+    capsys.readouterr()
+    table(Table(tmp_path / "learning.csv", floor=tmp_path / "floor.csv"))
+    best = max(float(pendulum["at_random"]), float(pendulum["idle"]))
+    assert f"{(best + 200) / (best + 150):.2f} of the way" in capsys.readouterr().out
 
 
 def test_the_total_is_over_shares_of_environments() -> None:
@@ -67,7 +87,8 @@ def test_the_total_is_over_shares_of_environments() -> None:
     results += [row("B-v0", "learned", seed, 900) for seed in range(2)]
     results += [row("B-v0", "true", seed, 1000) for seed in range(2)]
     results += [row("C-v0", "learned", 0, 7), row("C-v0", "true", 0, 1)]  # one seed: no interval could hold it
-    total = cells(list(table_lines(results))[-1])
+    results += [row("D-v0", arm, seed, -3) for arm in ("learned", "true") for seed in range(2)]  # not of what it earned
+    total = cells(list(table_lines(results, floors={"D-v0": -9.0}))[-1])
     assert total[0] == "all 2 with positive returns"
     assert total[8] == "0.70 [0.70, 0.70]"  # of 0.5, 0.5, 0.9, 0.9
     assert total[9] == "0.00"

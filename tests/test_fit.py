@@ -82,6 +82,25 @@ def test_a_linear_reward_is_learned() -> None:
     assert 1 <= metrics.epochs <= 40
 
 
+def test_a_distance_is_learned_from_squares() -> None:
+    """Without hidden units nothing else could tell it; of some steps, and of clips that end."""
+
+    def nearer(seq: int) -> Preference:
+        left, right = (make_segment(rng, STEPS, OBS_DIM, ACTION_DIM, end) for end in rng.integers(3, STEPS + 1, 2))
+        far = [(clip.obs[1:, 0] ** 2 * ~clip.absorbing[1:]).sum() for clip in (left, right)]
+        return answer(seq, left, right, "left" if far[0] < far[1] else "right")
+
+    rng = np.random.default_rng(0)
+    prefs = [nearer(seq) for seq in range(1, 601)]
+    shares = {}
+    for sees_squares in (False, True):
+        config = RewardConfig(2, (), 0.01, step_share=0.5, bounded=False, sees_squares=sees_squares, patience=9)
+        model = make_ensemble(config, OBS_DIM, ACTION_DIM, generator())
+        fit(model, prefs[:400], config=config, generator=generator())
+        shares[sees_squares] = accuracy(model, prefs[400:])
+    assert shares[False] < 0.8 < 0.9 < shares[True]
+
+
 @pytest.mark.parametrize("bootstrap", [False, True])
 def test_what_is_fitted_is_the_difference_of_the_returns(bootstrap: bool) -> None:
     """Whenever a clip ends; with all steps looked at and no answer taken for random, the first loss is theirs."""

@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from builders import make_segment
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save
 
 from prefrl.reward_model import MIN_STD, RewardEnsemble
 from prefrl.segments import Episode, cut, stack
@@ -350,6 +352,14 @@ def test_bytes_give_back_the_same_ensemble_bit_for_bit(hidden: tuple[int, ...]) 
     assert_same(state(original), state(read))
     assert read.to_bytes() == original.to_bytes()
     np.testing.assert_array_equal(read.reward(*rows(segments())), original.reward(*rows(segments())))
+
+
+def test_an_ensemble_that_was_saved_before_there_were_squares_sees_none() -> None:
+    original = ensemble()
+    shape = {"obs_dim": OBS_DIM, "action_dim": ACTION_DIM, "members": original.members, "hidden": original.hidden}
+    read = RewardEnsemble.from_bytes(save(original.state_dict(), {"shape": json.dumps(shape)}))
+    assert not read.sees_squares
+    assert_same(state(original), state(read))
 
 
 def test_a_copy_pays_by_weights_and_statistics_of_its_own() -> None:
