@@ -70,8 +70,8 @@ class RewardEnsemble(nn.Module):
         self.terminal_scale, self.bounded = terminal_scale, bounded
         self.sees_change, self.sees_action, self.sees_squares = sees_change, sees_action, sees_squares
         self.input_dim = 2 * obs_dim + action_dim * sees_action  # observation, action, next observation or change
-        self.width = self.input_dim * (1 + sees_squares) + 1  # squares, inputs, whether the next state is absorbing
-        widths = [self.width, *hidden, 2]  # rewards of ordinary and of last steps
+        # Squares, inputs, and whether the next state is absorbing; rewards of ordinary and of last steps.
+        widths = [self.input_dim * (1 + sees_squares) + 1, *hidden, 2]
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         self.weights = nn.ParameterList(_uniform(generator, (members, i, o), i) for i, o in pairwise(widths))
         self.biases = nn.ParameterList(_uniform(generator, (members, 1, o), i) for i, o in pairwise(widths))
@@ -91,7 +91,7 @@ class RewardEnsemble(nn.Module):
             absorbing: (B, T + 1) bool.
 
         Returns:
-            (B, T, width)
+            (B, T, width): squares if they are seen, inputs, and whether the next state is absorbing.
         """
         assert obs.ndim == 3 and actions.ndim == 3 and absorbing.ndim == 2
         return self._inputs(obs[:, :-1], actions, obs[:, 1:], absorbing[:, 1:])

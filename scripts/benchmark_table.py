@@ -37,8 +37,9 @@ class Table:
 
     IQM: interquartile mean over seeds, with the 95 % interval of bootstrap samples of the seeds (Agarwal et al. 2021).
     Share: its ratio to that of the arm that is paid the true reward; where that is negative, how much of the way there
-    from what random actions earn, or none, whichever is more. Better: the probability that a seed of this arm beats one
-    of that. Speed: environment steps per second over that arm's, median of pairs that ran side by side.
+    from what an agent earns that acts at random, or whose actions are all 0, whichever is more. Better: the probability
+    that a seed of this arm beats one of that. Speed: environment steps per second over that arm's, median of pairs that
+    ran side by side.
     """
 
     results: Path = RESULTS

@@ -33,10 +33,10 @@ def demo(argv: Sequence[str]) -> int:
     train(config, run_dir)
     video = run_dir / "agent.mp4"
     result = evaluate(run_dir, episodes=EPISODES, video=video)
-    chance = random_returns(config.env_id, config.env_kwargs, config.seed, EPISODES)
+    at_random = random_returns(config.env_id, config.env_kwargs, config.seed, EPISODES)
 
     table = Table("agent", "true return", title=f"{ENV_ID}: {config.steps} steps, {config.labels} preferences")
-    table.add_row("random", f"{np.mean(chance):.0f} ± {np.std(chance):.0f}")
+    table.add_row("random", f"{np.mean(at_random):.0f} ± {np.std(at_random):.0f}")
     table.add_row("taught by preferences", f"{result.true_return.mean:.0f} ± {result.true_return.std:.0f}")
     console = Console()
     console.print(table)

@@ -15,7 +15,7 @@ def random_returns(env_id: str, env_kwargs: Mapping[str, Any], seed: int, episod
 
 
 def idle_returns(env_id: str, env_kwargs: Mapping[str, Any], seed: int, episodes: int) -> list[float]:
-    """Likewise of an agent whose actions are all 0."""
+    """Likewise of an agent whose actions are all 0; where they are discrete, that is the first of them."""
     return _returns(env_id, env_kwargs, seed, episodes, idle=True)
 
 

@@ -83,7 +83,7 @@ def test_a_linear_reward_is_learned() -> None:
 
 
 def test_a_distance_is_learned_from_squares() -> None:
-    """Without hidden units nothing else could tell it; of some steps, and of clips that end."""
+    """Without hidden units nothing else could tell it, but for what a clip's length does; of some steps alone."""
 
     def nearer(seq: int) -> Preference:
         left, right = (make_segment(rng, STEPS, OBS_DIM, ACTION_DIM, end) for end in rng.integers(3, STEPS + 1, 2))
