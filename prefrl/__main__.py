@@ -2,6 +2,6 @@
 
 import sys
 
-from prefrl.cli import main
+from prefrl.cli.main import main
 
 sys.exit(main())

@@ -15,9 +15,9 @@ import numpy as np
 import tyro
 from csv_rows import append
 
-from prefrl.environments import make_env
-from prefrl.learner import Learner
-from prefrl.run_dir import RunDir, git_commit
+from prefrl.environments.make import make_env
+from prefrl.runs.run_dir import RunDir, git_commit
+from prefrl.training.learner import Learner
 
 RESULTS = Path(__file__).parent / "results" / "behaviour.csv"
 TASTES = "smooth", "fast", "drift"

@@ -22,13 +22,14 @@ import torch
 from csv_rows import write
 from gymnasium import spaces
 
-from prefrl.config import TrainConfig
-from prefrl.learner import Learner
-from prefrl.presets import preset
-from prefrl.run_dir import RunDir
-from prefrl.store import Answer, Store
-from prefrl.train import resume, train
-from prefrl.types import Choice, Query
+from prefrl.config.presets import preset
+from prefrl.config.run import TrainConfig
+from prefrl.feedback.comparison import Choice
+from prefrl.feedback.question import Query
+from prefrl.runs.run_dir import RunDir
+from prefrl.store.store import Answer, Store
+from prefrl.training.learner import Learner
+from prefrl.training.loop import resume, train
 
 RESULTS = Path(__file__).parent / "results" / "alarms.csv"
 Choose = Callable[[int, Query], Choice]  # told how many answers were given before, and the query

@@ -15,10 +15,10 @@ import gymnasium as gym
 import numpy as np
 from csv_rows import append
 
-from prefrl.clips import Renderer
-from prefrl.run_dir import git_commit
-from prefrl.simstate import restore, snapshot
-from prefrl.types import Segment
+from prefrl.data.segment import Segment
+from prefrl.rendering.clips import Renderer
+from prefrl.rendering.simulator_state import restore, snapshot
+from prefrl.runs.run_dir import git_commit
 
 RESULTS = Path(__file__).parent / "results" / "clips.csv"
 

@@ -19,8 +19,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from prefrl.metrics import Floats, iqm
 from prefrl.report.arms import band
+from prefrl.rewards.metrics import Floats, iqm
 
 Series = tuple[Floats, Floats]
 """Environment steps and true returns, each (K,)."""

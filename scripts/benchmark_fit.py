@@ -14,15 +14,15 @@ import torch
 from csv_rows import append
 from tyro.conf import Positional
 
-from prefrl.config import RewardConfig
-from prefrl.fit import fit, make_ensemble, usable
-from prefrl.metrics import pearson, preference_accuracy
-from prefrl.presets import preset
-from prefrl.reward_model import RewardEnsemble
-from prefrl.run_dir import RunDir, git_commit
-from prefrl.segments import stack
-from prefrl.store import Store
-from prefrl.types import Preference
+from prefrl.config.presets import preset
+from prefrl.config.run import RewardConfig
+from prefrl.data.episode import stack
+from prefrl.feedback.answer import Preference
+from prefrl.rewards.ensemble import RewardEnsemble
+from prefrl.rewards.fit import fit, make_ensemble, usable
+from prefrl.rewards.metrics import pearson, preference_accuracy
+from prefrl.runs.run_dir import RunDir, git_commit
+from prefrl.store.store import Store
 
 RESULTS = Path(__file__).parent / "results" / "fit.csv"
 

@@ -9,7 +9,7 @@ import numpy as np
 from csv_rows import write
 from simple_agents import idle_returns, random_returns
 
-from prefrl.run_dir import git_commit
+from prefrl.runs.run_dir import git_commit
 
 RESULTS = Path(__file__).parent / "results" / "floor.csv"
 

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from csv_rows import write
 
-from prefrl.fit import usable
-from prefrl.forecast import Point, extrapolate, learning_curve
-from prefrl.run_dir import RunDir, git_commit
-from prefrl.store import Store
+from prefrl.evaluation.forecast import Point, extrapolate, learning_curve
+from prefrl.rewards.fit import usable
+from prefrl.runs.run_dir import RunDir, git_commit
+from prefrl.store.store import Store
 
 RESULTS = Path(__file__).parent / "results" / "forecast.csv"
 

@@ -19,7 +19,7 @@ from statistics import median
 from benchmark_learning import on_one_thread, run
 from csv_rows import append
 
-from prefrl.run_dir import git_commit
+from prefrl.runs.run_dir import git_commit
 
 RESULTS = Path(__file__).parent / "results" / "imitation.csv"
 

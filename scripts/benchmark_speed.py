@@ -11,7 +11,7 @@ from statistics import median
 from benchmark_learning import on_one_thread
 from csv_rows import append
 
-from prefrl.run_dir import git_commit
+from prefrl.runs.run_dir import git_commit
 
 RESULTS = Path(__file__).parent / "results" / "speed.csv"
 
@@ -21,7 +21,7 @@ import torch
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 import prefrl
-from prefrl.agents import REWARD_CLIP, make_agent
+from prefrl.algorithms.saving import REWARD_CLIP, make_agent
 
 torch.set_num_threads(1)
 config = prefrl.preset(sys.argv[1])

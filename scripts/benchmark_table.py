@@ -11,7 +11,7 @@ from benchmark_learning import RESULTS
 from csv_rows import rows
 from scipy import stats
 
-from prefrl.metrics import Floats, iqm
+from prefrl.rewards.metrics import Floats, iqm
 
 Row = dict[str, str]
 

@@ -25,15 +25,15 @@ import numpy as np
 import tyro
 from csv_rows import append
 
-from prefrl.config import TrainConfig
-from prefrl.label.clerk import Options
-from prefrl.label.window import Window
-from prefrl.learner import Learner
-from prefrl.run_dir import RunDir, git_commit
-from prefrl.segments import cut
-from prefrl.store import Store
-from prefrl.teach import ask
-from prefrl.train import create
+from prefrl.config.run import TrainConfig
+from prefrl.data.episode import cut
+from prefrl.labelling.service import Options
+from prefrl.labelling.window.app import Window
+from prefrl.runs.run_dir import RunDir, git_commit
+from prefrl.store.store import Store
+from prefrl.training.feedback_round import ask
+from prefrl.training.learner import Learner
+from prefrl.training.loop import create
 
 RESULTS = Path(__file__).parent / "results" / "window.csv"
 SCREEN = 1280, 720

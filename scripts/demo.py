@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from simple_agents import random_returns
 
-from prefrl.cli import guard, parse
-from prefrl.config import TrainConfig
-from prefrl.doctor import check_rendering
+from prefrl.cli.doctor import check_rendering
+from prefrl.cli.main import guard, parse
+from prefrl.config.run import TrainConfig
 from prefrl.errors import EnvError
-from prefrl.evaluate import evaluate
-from prefrl.train import train
+from prefrl.evaluation.evaluate import evaluate
+from prefrl.training.loop import train
 
 ENV_ID = "Hopper-v5"
 STEPS = 300_000  # of the preset's 500_000: enough to hop, in three fifths of the time

@@ -27,17 +27,18 @@ import numpy as np
 import torch
 import tyro
 
-from prefrl.agent_config import PPOConfig
-from prefrl.checkup import CHECKS, find
-from prefrl.config import RewardConfig, TrainConfig
+from prefrl.cli.check_run import CHECKS, find
+from prefrl.config.algorithms import PPOConfig
+from prefrl.config.run import RewardConfig, TrainConfig
 from prefrl.errors import PrefrlError
-from prefrl.files import sha256
-from prefrl.label.clerk import Clerk, Options
-from prefrl.label.session import Reply
-from prefrl.run_dir import RunDir
-from prefrl.store import Store
-from prefrl.train import resume, train
-from prefrl.types import CHOICES, effective, fingerprint
+from prefrl.feedback.answer import effective, fingerprint
+from prefrl.feedback.comparison import CHOICES
+from prefrl.labelling.service import Clerk, Options
+from prefrl.labelling.session import Reply
+from prefrl.runs.files import sha256
+from prefrl.runs.run_dir import RunDir
+from prefrl.store.store import Store
+from prefrl.training.loop import resume, train
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = TrainConfig(

@@ -16,13 +16,13 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from prefrl.clips import Renderer
+from prefrl.data.episode import cut
 from prefrl.errors import CheckpointError
-from prefrl.evaluate import play
-from prefrl.run_dir import RunDir
-from prefrl.segments import cut
-from prefrl.store import Store
-from prefrl.types import Preference
+from prefrl.evaluation.evaluate import play
+from prefrl.feedback.answer import Preference
+from prefrl.rendering.clips import Renderer
+from prefrl.runs.run_dir import RunDir
+from prefrl.store.store import Store
 
 BLUE, GREY = "#1f6feb", "#57606a"
 

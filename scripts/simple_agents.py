@@ -6,7 +6,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from prefrl.environments import make_env
+from prefrl.environments.make import make_env
 
 
 def random_returns(env_id: str, env_kwargs: Mapping[str, Any], seed: int, episodes: int) -> list[float]:

@@ -5,7 +5,7 @@ The taste of the oracle is chosen by `--env-kwargs taste smooth`, or fast, or dr
 
 import sys
 
-from prefrl.cli import main
+from prefrl.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["train", "prefrl/Drive-v0", *sys.argv[1:]]))

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from prefrl.types import Query, Segment
+from prefrl.data.segment import Segment
+from prefrl.feedback.question import Query
 
 
 def make_segment(

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from prefrl import schema
-from prefrl.simstate import snapshot
-from prefrl.store import Store
-from prefrl.types import Query, Segment, effective
+from prefrl.data.segment import Segment
+from prefrl.feedback.answer import effective
+from prefrl.feedback.question import Query
+from prefrl.rendering.simulator_state import snapshot
+from prefrl.store import schema
+from prefrl.store.store import Store
 
 STEPS = 20
 

@@ -8,11 +8,13 @@ import numpy as np
 from builders import make_query
 from small import SMALL
 
-from prefrl.label.desk import Given
+from prefrl.feedback.answer import Preference
+from prefrl.feedback.comparison import Choice
+from prefrl.feedback.question import Query
 from prefrl.report.gather import Judged, Run
-from prefrl.run_dir import RunDir
-from prefrl.train import train
-from prefrl.types import Choice, Preference, Query
+from prefrl.runs.run_dir import RunDir
+from prefrl.store.claims import Given
+from prefrl.training.loop import train
 
 
 def trained(folder: Path, **changes: Any) -> RunDir:

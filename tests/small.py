@@ -4,8 +4,8 @@ import dataclasses
 
 import toy_envs  # noqa: F401  # registers the environment
 
-from prefrl.agent_config import PPOConfig, SACConfig
-from prefrl.config import RewardConfig, TrainConfig
+from prefrl.config.algorithms import PPOConfig, SACConfig
+from prefrl.config.run import RewardConfig, TrainConfig
 
 SMALL = TrainConfig(
     "MoveRight-v0",

@@ -1,11 +1,15 @@
 """Stores with something of everything, for tests. Import as `from stores import fill`."""
 
+import sqlite3
+from pathlib import Path
+
 import numpy as np
 from builders import make_query, make_segment
 
-from prefrl.label.desk import Desk
-from prefrl.store import Answer, Store, StoreInfo
-from prefrl.types import Film, Query, Segment
+from prefrl.data.segment import Film, Segment
+from prefrl.feedback.question import Query
+from prefrl.store.claims import Desk
+from prefrl.store.store import Answer, Store, StoreInfo
 
 
 def fill(store: Store, rng: np.random.Generator, env_id: str = "Walk-v0") -> list[int]:
@@ -42,3 +46,12 @@ def filmed(segment: Segment, jpegs: list[bytes]) -> Segment:
     """`segment` with pictures."""
     arrays = (segment.obs, segment.actions, segment.absorbing, segment.true_rewards)
     return Segment(*arrays, film=Film(tuple(jpegs), 12.5))
+
+
+TABLES = ("meta", "segments", "films", "queries", "preferences", "repeats")
+
+
+def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table, checksums included."""
+    with sqlite3.connect(path) as db:
+        return {table: db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in TABLES}

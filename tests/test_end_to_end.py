@@ -12,10 +12,10 @@ import pytest
 from labelling import Person, xvfb
 
 from prefrl.errors import StoreError
-from prefrl.evaluate import evaluate
-from prefrl.run_dir import RunDir
-from prefrl.store import Store
-from prefrl.types import effective
+from prefrl.evaluation.evaluate import evaluate
+from prefrl.feedback.answer import effective
+from prefrl.runs.run_dir import RunDir
+from prefrl.store.store import Store
 
 PREFRL = [sys.executable, "-W", "ignore", "-m", "prefrl"]
 LABELS = 160

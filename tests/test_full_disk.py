@@ -12,11 +12,11 @@ pytestmark = pytest.mark.fault
 SCRIPT = """
 import contextlib, io, subprocess, sys
 from pathlib import Path
-from test_train import SMALL, hashes
-from prefrl import cli
-from prefrl.run_dir import RunDir
-from prefrl.store import Store
-from prefrl.train import train
+from small_runs import SMALL, hashes
+from prefrl.cli import main as cli
+from prefrl.runs.run_dir import RunDir
+from prefrl.store.store import Store
+from prefrl.training.loop import train
 
 folder, other = Path(sys.argv[1]), Path(sys.argv[2])
 

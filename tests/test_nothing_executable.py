@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_learner import Canary
-from test_train import SMALL
+from canary import Canary
+from small_runs import SMALL
 
-from prefrl.train import train
+from prefrl.training.loop import train
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for folder in ("prefrl", "envs", "scripts") for path in (ROOT / folder).rglob("*.py"))
@@ -91,8 +91,8 @@ def test_the_rule_lets_the_harmless_be() -> None:
 
 AUDITED = """
 import os, pickle, sys
-import prefrl.train, prefrl.evaluate
-from prefrl import cli
+import prefrl.training.loop, prefrl.evaluation.evaluate
+from prefrl.cli import main as cli
 
 def audit(event, arguments):
     if event == "pickle.find_class":

@@ -12,8 +12,8 @@ import pytest
 from builders import make_query
 from labelling import need
 
-from prefrl import checkpoints
-from prefrl.store import Answer, Store
+from prefrl.runs import checkpoints
+from prefrl.store.store import Answer, Store
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
@@ -26,7 +26,7 @@ HERE = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1",
 WRITE_CHECKPOINT = """
 import sys
 from pathlib import Path
-from prefrl import checkpoints
+from prefrl.runs import checkpoints
 folder = Path(sys.argv[1])
 open(folder / "start", "w").close()
 checkpoints.write(folder, int(sys.argv[2]), {"a": b"new", "b": b"new"}, {"is": "new"})
@@ -34,7 +34,7 @@ checkpoints.write(folder, int(sys.argv[2]), {"a": b"new", "b": b"new"}, {"is": "
 ANSWER = """
 import sys
 from pathlib import Path
-from prefrl.store import Answer, Store
+from prefrl.store.store import Answer, Store
 folder = Path(sys.argv[1])
 with Store(f"sqlite:///{folder}/store.sqlite") as store:
     open(folder / "start", "w").close()
@@ -113,8 +113,8 @@ def test_an_answer_is_there_or_not_and_surely_if_acknowledged(tmp_path: Path) ->
 WRITE_FILES = """
 import sys
 from pathlib import Path
-from prefrl import checkpoints
-from prefrl.files import atomic_write
+from prefrl.runs import checkpoints
+from prefrl.runs.files import atomic_write
 open(Path(sys.argv[1]) / "start", "w").close()
 atomic_write(Path(sys.argv[1]) / "alone", b"x")
 checkpoints.write(Path(sys.argv[1]) / "checkpoints", 1, {"a": b"x"}, {})

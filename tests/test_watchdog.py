@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from prefrl import watchdog
-from prefrl.run_dir import RunDir
-from prefrl.store import Store
+from prefrl.runs.run_dir import RunDir
+from prefrl.store.store import Store
 
 PREFRL = [sys.executable, "-W", "error", "-m", "prefrl"]
 IMPATIENT = (
-    "import sys; from prefrl import cli, watchdog; watchdog.LIMITS.update(step=2.0, render=2.0); sys.exit(cli.main())"
+    "import sys; from prefrl import watchdog; from prefrl.cli.main import main; "
+    "watchdog.LIMITS.update(step=2.0, render=2.0); sys.exit(main())"
 )
 SMALL = "--steps 4000 --labels 10 --segment-length 10 --spans 4 --explore-steps 320 --ppo.n-envs 4 --ppo.n-steps 80"
 FATAL = ["train", "toy_envs:Fatal-v0", *SMALL.split(), "--ppo.batch-size", "80"]
@@ -129,7 +130,10 @@ def test_a_second_interrupt_ends_it_at_once(tmp_path: Path) -> None:
     assert trainer.returncode == 130
 
 
-HASTY = "import sys; from prefrl import cli, watchdog; watchdog.STOP_SECONDS = 1.0; sys.exit(cli.main())"
+HASTY = (
+    "import sys; from prefrl import watchdog; from prefrl.cli.main import main; "
+    "watchdog.STOP_SECONDS = 1.0; sys.exit(main())"
+)
 
 
 @pytest.mark.fault

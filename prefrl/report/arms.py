@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from prefrl.config import to_json
-from prefrl.metrics import RESAMPLINGS, iqm
+from prefrl.config.run import to_json
 from prefrl.report.gather import Floats, Run
+from prefrl.rewards.metrics import RESAMPLINGS, iqm
 
 POINTS = 100  # of a curve
 LAST_SHARE = 0.1  # of a run's spans that its final return is the mean of

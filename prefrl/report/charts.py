@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
-from prefrl.label.desk import Given
-from prefrl.metrics import reliability, wilson
+from prefrl.data.episode import some
 from prefrl.report.arms import Arm, Curve, curve
 from prefrl.report.gather import Floats, Judged, Run, standardise
-from prefrl.segments import some
+from prefrl.rewards.metrics import reliability, wilson
+from prefrl.store.claims import Given
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
 LEARNED, TRUE, THIRD, FOURTH, FIFTH, SIXTH = SERIES = tuple(f"#0{i}0{i}c1" for i in range(1, 7))

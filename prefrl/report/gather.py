@@ -11,17 +11,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prefrl.config import RewardConfig, TrainConfig
+from prefrl.config.run import RewardConfig, TrainConfig
+from prefrl.data.episode import stack
+from prefrl.data.segment import Segment
 from prefrl.errors import CheckpointError
-from prefrl.fit import is_held_out, usable
-from prefrl.label.desk import Desk, Given
-from prefrl.learner import load_ensemble
-from prefrl.metrics import answer_probability
-from prefrl.reward_model import RewardEnsemble
-from prefrl.run_dir import RunDir
-from prefrl.segments import stack
-from prefrl.store import Store
-from prefrl.types import Preference, Query, Segment, effective, target
+from prefrl.feedback.answer import Preference, effective
+from prefrl.feedback.comparison import target
+from prefrl.feedback.question import Query
+from prefrl.rewards.ensemble import RewardEnsemble
+from prefrl.rewards.fit import is_held_out, usable
+from prefrl.rewards.metrics import answer_probability
+from prefrl.runs.run_dir import RunDir
+from prefrl.store.claims import Desk, Given
+from prefrl.store.store import Store
+from prefrl.training.learner import load_ensemble
 
 Floats = NDArray[np.float64]
 

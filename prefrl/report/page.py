@@ -12,17 +12,17 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from prefrl.config import to_json
+from prefrl.config.presets import preset
+from prefrl.config.run import to_json
 from prefrl.errors import UsageError
-from prefrl.files import atomic_write, storage
-from prefrl.metrics import brier_score, expected_calibration_error, pearson, spearman, wilson
-from prefrl.presets import preset
 from prefrl.report import charts
 from prefrl.report.arms import Arm, arms, final_return, flat
 from prefrl.report.gather import Judged, Run, gather
 from prefrl.report.people import Annotator, annotator
 from prefrl.report.reels import TRACE, Reels, reels
-from prefrl.run_dir import versions
+from prefrl.rewards.metrics import brier_score, expected_calibration_error, pearson, spearman, wilson
+from prefrl.runs.files import atomic_write, storage
+from prefrl.runs.run_dir import versions
 
 EXTREMES, QUESTIONS = 10, 6  # best clips, and hard questions, that a report has time to draw, all runs together
 MOST = 4  # of either, for one run

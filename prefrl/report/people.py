@@ -5,11 +5,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prefrl.label.desk import Given
-from prefrl.label.session import Summary, summarise
-from prefrl.metrics import wilson
+from prefrl.feedback.answer import effective
+from prefrl.labelling.session import Summary, summarise
 from prefrl.report.gather import Run
-from prefrl.types import effective
+from prefrl.rewards.metrics import wilson
+from prefrl.store.claims import Given
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from typing import Literal
 
 import numpy as np
 
-from prefrl.camera import Frame
-from prefrl.clips import Renderer, write_mp4
+from prefrl.data.segment import Segment
 from prefrl.errors import EnvError, PrefrlError
-from prefrl.film import show
-from prefrl.label.playback import CLIP_SECONDS
+from prefrl.labelling.playback import CLIP_SECONDS
+from prefrl.rendering.camera import Frame
+from prefrl.rendering.clips import Renderer, write_mp4
+from prefrl.rendering.recording import show
 from prefrl.report.gather import Floats, Judged, Run, standardise
 from prefrl.report.people import Hard, hardest
-from prefrl.store import Store
-from prefrl.types import Segment
+from prefrl.store.store import Store
 
 SIZE = 192  # pixels a side, where the environment draws at any size
 SMOOTH = 30.0  # pictures a second that are enough

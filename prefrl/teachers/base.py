@@ -7,8 +7,9 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from prefrl.store import Answer, Store
-from prefrl.types import Choice, Query
+from prefrl.feedback.comparison import Choice
+from prefrl.feedback.question import Query
+from prefrl.store.store import Answer, Store
 
 RECENT_SEGMENTS = 1000
 """Segments whose true returns tell a teacher what is usual at the moment."""

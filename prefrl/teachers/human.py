@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from prefrl.store import Store
+from prefrl.store.store import Store
 
 POLL_SECONDS = 0.5
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from prefrl.config import OracleConfig
+from prefrl.config.run import OracleConfig
+from prefrl.feedback.comparison import Choice
+from prefrl.feedback.question import Query
 from prefrl.teachers.base import ReturnStats
-from prefrl.types import Choice, Query
 
 
 @dataclass(frozen=True)

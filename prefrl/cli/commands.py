@@ -1,0 +1,129 @@
+"""The commands of the command line and their options, whose docstrings are their help."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from prefrl.config.run import TrainConfig
+
+RunDir = Annotated[Path, tyro.conf.arg(metavar="RUN_DIR")]
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run from its last checkpoint."""
+
+    run_dir: RunDir
+    """Folder of the run."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """Teach the agent of a run: open a window that shows two clips at a time, and say which is better."""
+
+    run_dir: RunDir
+    """Folder of the run; the window waits for it if it does not exist yet."""
+
+    goal: str | None = None
+    """What the agent should do, in one sentence, for example "do a backflip"; stored with the run."""
+
+    annotator: str | None = None
+    """Name to store with the answers; the name of the user if not given."""
+
+    repeat_share: float = 0.05
+    """Share of the pairs that are earlier ones shown again, to measure how consistent the answers are."""
+
+    clip_size: int = 320
+    """Side of the pictures in pixels, where the environment draws at any size; larger ones take longer to draw."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure the agent of a run by the true reward, in the environment as it is, and its reward model against it."""
+
+    run_dirs: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN_DIR ...")]
+    """Folder of the run; of several runs, to compare them."""
+
+    episodes: int = 20
+    """Episodes to play."""
+
+    seed: int = 1_000_000
+    """Seed of the first episode; the next ones follow. The default lies apart from the seeds of training."""
+
+    json: bool = False
+    """Print one JSON object and nothing else; for several runs, theirs are listed under "runs"."""
+
+    video: Path | None = None
+    """File to write a film of the first episode to, for example agent.mp4."""
+
+    goal: float | None = None
+    """Forecast how many more answers it takes until the reward foresees this share of them, for example 0.9."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write a page that tells what the reward models of runs learned: one file, for any browser, without a network."""
+
+    run_dirs: Annotated[tuple[Path, ...], tyro.conf.arg(name="run_dir", metavar="RUN_DIR [RUN_DIR ...]")]
+    """Folders of runs. Those that differ in their seed alone are one arm; runs of --reward true are compared with."""
+
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("report.html")
+    """File to write, anew if it exists."""
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Look into a run's preferences: how many there are, the last answers, one question and its clips."""
+
+    run_dir: RunDir
+    """Folder of the run, or a file of preferences."""
+
+    last: int = 10
+    """Answers to list."""
+
+    query: int | None = None
+    """Number of a question to tell about."""
+
+    video: Path | None = None
+    """File to write the clips of that question to, side by side, for example question.mp4."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a run's preferences as files that any tool reads."""
+
+    run_dir: RunDir
+    """Folder of the run, or a file of preferences."""
+
+    format: Literal["jsonl", "npz", "parquet", "minari"] = "jsonl"
+    """How; minari holds the trajectories alone. parquet and minari need a package, which an error names."""
+
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
+    """Folder to make; by default the run's name and the format, here."""
+
+    salvage: bool = False
+    """Leave out what is damaged, and what refers to it."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """Make a file of preferences from what prefrl export wrote."""
+
+    folder: Annotated[Path, tyro.conf.arg(metavar="EXPORT")]
+    """Folder that prefrl export wrote."""
+
+    store: Annotated[Path, tyro.conf.arg(metavar="FILE")]
+    """File to make, for example preferences.sqlite."""
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Tell what is installed, what is wrong, and the command that mends it; or what is damaged in a run folder."""
+
+    run_dir: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN_DIR]")] = None
+    """Folder of a run to look at, and not at what is installed."""
+
+
+Command = TrainConfig | Resume | Label | Evaluate | Report | Inspect | Export | Import | Doctor

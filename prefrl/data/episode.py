@@ -1,0 +1,143 @@
+"""Cut recorded episodes into segments of equal length."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prefrl.data.segment import Film, Segment
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """`n` steps of one environment from a reset to its end, or to where the recording stopped."""
+
+    obs: NDArray[np.float32]
+    """(n + 1, obs_dim) raw observations; the last one followed the last action."""
+
+    actions: NDArray[np.float32]
+    """(n, action_dim) executed actions; one-hot if discrete."""
+
+    true_rewards: NDArray[np.float32]
+    """(n,) the environment's own rewards."""
+
+    terminated: bool
+    """Whether the last step led to a terminal state."""
+
+    truncated: bool = False
+    """Whether the last step met a time limit. Neither of the two: the recording stopped first."""
+
+    sim_states: NDArray[np.float64] | None = None
+    """(n + 1, state_dim) simulator states, or None."""
+
+    reset_seed: int | None = None
+    """Seed of the reset the episode began with, if known."""
+
+    jpegs: Sequence[bytes | None] | None = None
+    """n + 1 pictures as JPEG, None for those that memory had no room for; or None where none were recorded."""
+
+    fps: float = 30.0
+    """Pictures per second in real time."""
+
+    env_index: int = 0
+    """Which of the parallel environments it ran in."""
+
+    success: bool | None = None
+    """Whether the environment called it a success at its end; None if it did not say."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the episode ran to its end."""
+        return self.terminated or self.truncated
+
+    @property
+    def true_return(self) -> float:
+        """Undiscounted sum of the true rewards."""
+        return float(self.true_rewards.sum(dtype=np.float64))
+
+    @property
+    def transitions(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+        """States, actions, states that followed, and (n,) which of these are terminal: what a reward depends on."""
+        terminated = np.zeros(len(self.actions), np.bool_)
+        terminated[-1:] = self.terminated
+        return self.obs[:-1], self.actions, self.obs[1:], terminated
+
+
+def cut(episodes: Iterable[Episode], length: int) -> list[Segment]:
+    """Consecutive segments of `length` steps from the start of each episode.
+
+    The last one of a terminated episode is padded with absorbing states (see `Segment`). The rest of an episode that
+    did not terminate is too short for a segment and is left out: what would have come next is not known. Segments
+    with a value that is not finite are left out too. All arrays are copies, so a kept segment holds on to no episode.
+    """
+    windows = ((e, start) for e in episodes for start in range(0, len(e.actions), length))
+    whole = ((e, start) for e, start in windows if e.terminated or start + length <= len(e.actions))
+    segments = (_segment(episode, start, length) for episode, start in whole)
+    return [s for s in segments if is_finite(s)]
+
+
+def _segment(episode: Episode, start: int, length: int) -> Segment:
+    stop = min(start + length, len(episode.actions))
+    steps = stop - start
+    dies = episode.terminated and stop == len(episode.actions)
+    states, replay = episode.sim_states, None
+    if states is not None:
+        states = _padded(states[start : stop + 1], length + 1, repeat_last=True)
+    elif episode.reset_seed is not None:
+        replay = episode.actions[:start].copy()
+    obs = _padded(episode.obs[start : stop + 1], length + 1)
+    if dies and not np.isfinite(obs[steps]).all():
+        obs[steps] = 0.0  # a simulation that blew up: how it looked is lost, that it ended is not
+    return Segment(
+        obs=obs,
+        actions=_padded(episode.actions[start:stop], length),
+        absorbing=np.arange(length + 1) >= (steps if dies else length + 1),
+        true_rewards=_padded(episode.true_rewards[start:stop], length),
+        sim_states=states,
+        reset_seed=episode.reset_seed,
+        replay_actions=replay,
+        start=start,
+        film=_film(episode, start, stop, length),
+    )
+
+
+def _film(episode: Episode, start: int, stop: int, length: int) -> Film | None:
+    """Of a segment; None if a picture of it is missing."""
+    if episode.jpegs is None:
+        return None
+    shown = [jpeg for jpeg in episode.jpegs[start : stop + 1] if jpeg is not None]
+    missing = stop + 1 - start - len(shown)
+    return None if missing else Film((*shown, *shown[-1:] * (length - (stop - start))), episode.fps)
+
+
+def _padded(rows: NDArray[Any], length: int, repeat_last: bool = False) -> NDArray[Any]:
+    padded = np.zeros((length, *rows.shape[1:]), rows.dtype)
+    padded[: len(rows)] = rows
+    if repeat_last:
+        padded[len(rows) :] = rows[-1]
+    return padded
+
+
+def is_finite(segment: Segment) -> bool:
+    """Whether every number that a reward could be learned from is finite."""
+    return all(bool(np.isfinite(x).all()) for x in (segment.obs, segment.actions, segment.true_rewards))
+
+
+def some(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most so many of `items`, evenly spread: behaviour changes in the course of training."""
+    if len(items) <= most:
+        return items
+    return [items[i] for i in np.linspace(0, len(items) - 1, most).astype(int)]
+
+
+def stack(segments: Sequence[Segment]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Observations (B, T + 1, obs_dim), actions (B, T, action_dim) and absorbing flags (B, T + 1) of B segments."""
+    return (
+        np.stack([s.obs for s in segments]),
+        np.stack([s.actions for s in segments]),
+        np.stack([s.absorbing for s in segments]),
+    )

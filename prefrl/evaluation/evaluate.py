@@ -1,0 +1,193 @@
+"""Evaluate a trained agent by the true reward, and its reward model against it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from stable_baselines3.common.vec_env import VecNormalize
+
+from prefrl.algorithms.rollouts import first_episodes
+from prefrl.algorithms.saving import Agent, load_agent, make_agent, normalise
+from prefrl.config.algorithms import PPOConfig, SACConfig
+from prefrl.config.run import TrainConfig
+from prefrl.data.episode import Episode, cut
+from prefrl.environments.make import make_venv
+from prefrl.environments.recorder import RecordingVecEnv
+from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
+from prefrl.evaluation.agreement import agreement, answer_agreement
+from prefrl.evaluation.forecast import forecast
+from prefrl.evaluation.results import Evaluation, Interval, Length, Success, TrueReturn
+from prefrl.feedback.answer import Preference, effective
+from prefrl.rendering.clips import Renderer, write_mp4
+from prefrl.rewards.metrics import iqm, wilson
+from prefrl.runs.checkpoints import Checkpoint
+from prefrl.runs.run_dir import RunDir
+from prefrl.store.store import Store
+from prefrl.training.learner import identity, load_ensemble
+
+Floats = NDArray[np.float64]
+
+LONGEST = 10_000  # steps after which an episode that goes on is cut: some environments have no time limit
+BROAD = 20  # episodes in which the agent acts at random in part, at most
+BROAD_LONGEST = 500  # steps of such an episode, at most
+
+
+def evaluate(
+    run_dir: Path | str,
+    *,
+    episodes: int = 20,
+    seed: int = 1_000_000,
+    video: Path | str | None = None,
+    goal: float | None = None,
+) -> Evaluation:
+    """Run the trained agent, deterministically, in the untouched environment.
+
+    Args:
+        run_dir: folder of the run.
+        episodes: whole episodes to run, each in an environment of its own.
+        seed: of the first episode; the next ones follow. The default lies apart from what training resets with.
+        video: file to write an mp4 of the first episode to.
+        goal: share of answers that the reward should foresee, to forecast how many more answers that takes.
+
+    Raises:
+        UsageError: not a run folder, no episodes asked for, or no goal that can be forecast.
+        CheckpointError: the run has no checkpoint that can be used.
+    """
+    if episodes < 1:
+        raise UsageError(f"--episodes is {episodes}; give 1 or more")
+    if not 0 <= seed < 2**31:
+        raise UsageError(f"--seed is {seed}; give a whole number from 0 to {2**31 - 1}")
+    torch.set_num_threads(1)  # small nets are fastest so
+    config, checkpoint, preferences = read_run(Path(run_dir))
+    judged = config.reward == "learned"
+    expected = None
+    if goal is not None and judged:
+        expected = forecast(preferences, config.reward_model, goal, np.random.default_rng(seed))
+    played = play(config, checkpoint, np.zeros(episodes), seed, drawable=video is not None)
+    if video is not None:
+        save_video(config, played[0], Path(video))
+    found = Evaluation(
+        env_id=config.env_id,
+        run_dir=str(run_dir),
+        num_timesteps=checkpoint.num_timesteps,
+        num_preferences=len(effective(preferences)),
+        episodes=episodes,
+        seed=seed,
+        true_return=summary(np.array([e.true_return for e in played])),
+        episode_length=lengths(np.array([len(e.actions) for e in played], dtype=float)),
+        success=success([e.success for e in played]),
+        reward_model=None,
+        label_forecast=expected,
+        agent_of=checkpoint.state.get("agent_of"),
+    )
+    return judge_reward(found, config, checkpoint, played, preferences) if judged else found
+
+
+def read_run(path: Path) -> tuple[TrainConfig, Checkpoint, list[Preference]]:
+    """What is known of a run: its settings, its last checkpoint and all answers. Errors are those of `evaluate`."""
+    run = RunDir.open(path)
+    config, checkpoint = run.config, run.latest_checkpoint()
+    if checkpoint is None:
+        raise CheckpointError(f"{path} has no checkpoint yet; go on with: prefrl resume {path}")
+    with Store(run.store_url) as store:
+        info, preferences = store.info(), store.preferences()
+    if info is None or info.env_id != config.env_id:
+        raise StoreError(f"{path}/preferences.sqlite is not of this run: it does not hold {config.env_id}")
+    return config, checkpoint, preferences
+
+
+def judge_reward(
+    found: Evaluation,
+    config: TrainConfig,
+    checkpoint: Checkpoint,
+    played: list[Episode],
+    preferences: Sequence[Preference],
+) -> Evaluation:
+    """`found`, with what the checkpoint's reward model makes of the agent's episodes, of broad ones and of answers."""
+    ensemble = load_ensemble(checkpoint)
+    shares = np.linspace(0.0, 1.0, min(BROAD, max(2, found.episodes)))
+    broad = play(config, checkpoint, shares, found.seed + found.episodes, longest=BROAD_LONGEST, drawable=False)
+    length, gamma = config.segment_length, config.agent.gamma
+    return replace(
+        found,
+        reward_model=agreement(ensemble, played, length, gamma, found.seed),
+        reward_model_broad=agreement(ensemble, broad, length, gamma, found.seed),
+        held_out_answers=answer_agreement(ensemble, preferences, config.reward_model, found.seed),
+    )
+
+
+def load(config: TrainConfig, checkpoint: Checkpoint, recorder: RecordingVecEnv) -> tuple[Agent, VecNormalize]:
+    """The trained agent in the recorder's environments, with its normaliser frozen."""
+    normaliser = normalise(recorder, config.agent, training=False)
+    agent = make_agent(_that_learns_nothing(config.agent), normaliser)
+    checkpoint.require(identity(config))
+    load_agent(agent, normaliser, checkpoint.read)
+    return agent, normaliser
+
+
+def _that_learns_nothing(config: PPOConfig | SACConfig) -> PPOConfig | SACConfig:
+    if isinstance(config, SACConfig):
+        return replace(config, buffer_size=1)
+    return replace(config, n_steps=config.batch_size)  # SB3 warns of updates that it will not do
+
+
+def play(
+    config: TrainConfig,
+    checkpoint: Checkpoint,
+    random_shares: Floats,
+    seed: int,
+    *,
+    longest: int | None = None,
+    drawable: bool = True,
+) -> list[Episode]:
+    """One whole episode in each of as many environments as `random_shares` (N,) has entries.
+
+    The agent acts by its policy's mode, and at random in that share of the steps. Episodes are cut after `longest`
+    steps, `LONGEST` if None. Unless `drawable`, no clips can be drawn of them.
+    """
+    config = replace(config, vec="dummy", record_frames=config.record_frames and drawable)
+    recorder = RecordingVecEnv(make_venv(config, len(random_shares), drawable))
+    agent, venv = load(config, checkpoint, recorder)
+    episodes = first_episodes(agent, venv, recorder, seed=seed, longest=longest or LONGEST, random_shares=random_shares)
+    venv.close()
+    return episodes
+
+
+def summary(returns: Floats) -> TrueReturn:
+    """Mean, spread, interquartile mean and bootstrap interval of returns (n,)."""
+    return TrueReturn(float(returns.mean()), float(returns.std()), iqm(returns), mean_interval(returns))
+
+
+def lengths(steps: Floats) -> Length:
+    """Mean, spread and bootstrap interval of lengths of episodes (n,)."""
+    return Length(float(steps.mean()), float(steps.std()), mean_interval(steps))
+
+
+def success(said: Sequence[bool | None]) -> Success | None:
+    """How often it was reported, of the episodes that the environment says something about; None if of none."""
+    reported = [one for one in said if one is not None]
+    if not reported:
+        return None
+    return Success(sum(reported) / len(reported), wilson(sum(reported), len(reported)))
+
+
+def mean_interval(values: Floats) -> Interval:
+    """95 % bootstrap interval of the mean of `values` (n,); without width where all are equal."""
+    if len(values) < 2 or np.ptp(values) == 0:
+        return (float(values.mean()), float(values.mean()))
+    resampled = stats.bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(0))
+    return (float(resampled.confidence_interval.low), float(resampled.confidence_interval.high))
+
+
+def save_video(config: TrainConfig, episode: Episode, path: Path) -> None:
+    """Write an mp4 of a whole episode, from recorded frames or rendered again."""
+    whole = cut([episode], len(episode.actions))
+    if not whole:
+        raise EnvError(f"{config.env_id} gave numbers that are not finite, so that its episode cannot be filmed")
+    (segment,) = whole
+    with Renderer(config.env_id, config.env_kwargs) as renderer:
+        write_mp4(path, renderer.iter_frames(segment), renderer.fps)

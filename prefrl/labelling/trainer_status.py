@@ -1,0 +1,83 @@
+"""What the run folder tells about the training that goes on beside the labelling."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from prefrl.runs.processes import is_alive
+from prefrl.runs.run_dir import RunDir
+
+
+@dataclass(frozen=True)
+class Training:
+    """The state of a training as its folder shows it."""
+
+    steps: int
+    """Environment steps that the run wants in all."""
+
+    num_timesteps: int = 0
+    """Environment steps taken by the end of the last span."""
+
+    agreement: float | None = None
+    """Share of held-out answers that the learned reward agrees with, at the last fit; None before it."""
+
+    is_running: bool = False
+    """Whether a trainer of this machine is at work on the folder."""
+
+    next_clips: float | None = None
+    """Seconds until the trainer is likely to ask again; None if nothing tells."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all steps are taken."""
+        return self.num_timesteps >= self.steps
+
+
+class TrainingWatch:
+    """Reads a run folder again only after it changed."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._run, self._steps = run, run.config.steps
+        self._stamp: tuple[int, int] | None = None
+        self._records: list[dict[str, Any]] = []
+
+    def read(self) -> Training:
+        """The state just now; what is missing or damaged is left out."""
+        try:
+            stat = self._run.metrics_path.stat()
+            if (stat.st_mtime_ns, stat.st_size) != self._stamp:
+                self._records = [record for record in self._run.metrics() if isinstance(record, dict)]
+                self._stamp = stat.st_mtime_ns, stat.st_size
+        except OSError:
+            return Training(self._steps, is_running=self._is_running())
+        return summarise(self._records, self._steps, time.time() - stat.st_mtime, self._is_running())
+
+    def _is_running(self) -> bool:
+        try:
+            return is_alive(int((self._run.path / "lock").read_text()))
+        except (OSError, ValueError):
+            return False
+
+
+def summarise(records: list[dict[str, Any]], steps: int, age: float, is_running: bool) -> Training:
+    """The state told by the `records` of metrics.jsonl, whose last one is `age` seconds old.
+
+    The trainer asks after each span, so the next clips come when a span as long as the last one is over.
+    """
+    taken = _last(records, "num_timesteps")
+    span = sum(_number(value) or 0.0 for key, value in (records[-1] if records else {}).items() if _is_work(key))
+    left = None if not is_running or span <= 0 else max(1.0, span - max(0.0, age))
+    return Training(steps, int(taken or 0), _last(records, "reward/held_out_accuracy"), is_running, left)
+
+
+def _last(records: list[dict[str, Any]], key: str) -> float | None:
+    return next((n for record in reversed(records) if (n := _number(record.get(key))) is not None), None)
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _is_work(key: str) -> bool:
+    return key.startswith("seconds/") and "wait" not in key and not key.endswith("/explore")

@@ -1,0 +1,173 @@
+"""Segment -> frames -> H.264 clip."""
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import gymnasium as gym
+import imageio.v3 as iio
+import numpy as np
+from numpy.typing import NDArray
+
+from prefrl import watchdog
+from prefrl.data.segment import Segment
+from prefrl.errors import EnvError, StorageError
+from prefrl.rendering.camera import Camera, Frame, rate
+from prefrl.rendering.recording import show
+from prefrl.rendering.simulator_state import restore, set_up_mujoco
+
+WARM_UP = 10
+"""Frames drawn and dropped before a replayed segment: LunarLander's sparks, for one, fade only as they are drawn."""
+
+
+class Renderer:
+    """Draws the segments of one environment, in the thread that made it. A context manager.
+
+    See `Camera` for how it draws, and what `size` means. Frames that were recorded are shown as they are.
+
+    Raises:
+        EnvError: the environment cannot be made, or cannot draw here.
+    """
+
+    fps: float
+    """Frames per second at which the environment runs in real time; 30 if it does not say."""
+
+    def __init__(self, env_id: str, env_kwargs: Mapping[str, Any] | None = None, *, size: int = 256) -> None:
+        set_up_mujoco()
+        kwargs = {**(env_kwargs or {}), "render_mode": "rgb_array"}
+        try:
+            with watchdog.calling("make"):
+                self._env: gym.Env[Any, Any] = gym.make(env_id, disable_env_checker=True, **kwargs)
+        except (gym.error.Error, ImportError, TypeError) as error:
+            raise EnvError(f"cannot make {env_id} to draw clips: {error}") from error
+        self._id = env_id
+        self._camera: Camera | None = None
+        self.fps = rate(self._env.metadata)
+        try:
+            self._reset(0)  # some cameras stay where the first state drawn puts them: always the same
+            self._camera = Camera(self._env, kwargs, size=size)
+            self._camera.draw()  # an environment that cannot be drawn says so now, not in the middle of a run
+        except BaseException:
+            self.close()
+            raise
+
+    def frames(self, segment: Segment) -> Frame:
+        """The states of `segment` as pixels (T + 1, H, W, 3).
+
+        Raises:
+            EnvError: the segment holds nothing to draw it from, or its replay differs from what was recorded.
+        """
+        return np.stack(list(self.iter_frames(segment)))
+
+    def iter_frames(self, segment: Segment) -> Iterator[Frame]:
+        """As `frames`, one (H, W, 3) at a time; a state that equals the one before is not drawn again."""
+        if segment.film is not None:
+            return show(segment.film)
+        if segment.sim_states is not None:
+            return self._restored(segment.sim_states)
+        if segment.reset_seed is not None and (segment.replay_actions is not None or segment.start == 0):
+            return self._replayed(segment)
+        raise EnvError(
+            f"a segment of {self._id} has neither simulator states nor reset seed and actions to draw it from, and no "
+            "recorded frames; record it with RecordSimState or RecordFrames"
+        )
+
+    def _restored(self, states: NDArray[np.float64]) -> Iterator[Frame]:
+        for step, state in enumerate(states):
+            if step == 0 or state.tobytes() != states[step - 1].tobytes():  # ALE's are bytes: some are NaNs as numbers
+                restore(self._env, state)
+                frame = self._draw()
+            yield frame
+
+    def _replayed(self, segment: Segment) -> Iterator[Frame]:
+        skipped = segment.replay_actions if segment.replay_actions is not None else segment.actions[:0]
+        actions, first = np.concatenate([skipped, segment.actions]), len(skipped)
+        obs = self._reset(segment.reset_seed)
+        terminated, frame = False, None
+        for step in range(len(actions) + 1):
+            moves = not terminated
+            if step > 0 and moves:
+                obs, terminated = self._step(actions[step - 1])
+            if step >= first:
+                self._compare(segment, step - first, obs, terminated)
+            if step >= first - WARM_UP and (moves or frame is None):
+                frame = self._draw()
+            if step >= first and frame is not None:
+                yield frame
+
+    def _reset(self, seed: int | None) -> Any:
+        with watchdog.calling("reset"):
+            return self._env.reset(seed=seed)[0]
+
+    def _step(self, action: NDArray[np.float32]) -> tuple[Any, bool]:
+        with watchdog.calling("step"):
+            obs, _, terminated, _, _ = self._env.step(gym.spaces.unflatten(self._env.action_space, action))
+        return obs, terminated
+
+    def _compare(self, segment: Segment, step: int, obs: Any, terminated: bool) -> None:
+        """The tolerance lets another machine's rounding pass; another episode is far outside it."""
+        same = terminated == segment.absorbing[step]
+        if same and not terminated:
+            flat = gym.spaces.flatten(self._env.observation_space, obs)
+            same = np.allclose(np.asarray(flat, dtype=np.float32), segment.obs[step], rtol=1e-3, atol=1e-4)
+        if not same:
+            raise EnvError(
+                f"the replay of {self._id} from seed {segment.reset_seed} differs from the recording at step "
+                f"{segment.start + step}; use the kwargs and versions it was recorded with, or record frames: "
+                "--record-frames"
+            )
+
+    def _draw(self) -> Frame:
+        assert self._camera is not None
+        return self._camera.draw()
+
+    def close(self) -> None:
+        """Release the environment and its drawing context."""
+        if self._camera is not None:
+            self._camera.close()
+        self._env.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def write_mp4(path: Path, frames: Iterable[Frame], fps: float) -> None:
+    """Write `frames` (H, W, 3) as an H.264 clip that every browser plays, whole or not at all.
+
+    Frames are taken one by one, so they may be a generator. Odd sizes are padded by a repeated row or column.
+
+    Raises:
+        StorageError: the file cannot be written.
+        ValueError: there are no frames.
+    """
+    unfinished = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.mp4")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _encode(unfinished, frames, fps)
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the clip {path}: {error.strerror or error}; make room or choose another place"
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _encode(path: Path, frames: Iterable[Frame], fps: float) -> None:
+    with iio.imopen(path, "w", plugin="pyav") as clip:
+        count = 0
+        for count, frame in enumerate(frames, start=1):
+            if count == 1:
+                clip.init_video_stream("libx264", fps=fps, pixel_format="yuv420p")
+            height, width = frame.shape[:2]
+            clip.write_frame(np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
+    if count == 0:
+        raise ValueError("a clip needs at least one frame")

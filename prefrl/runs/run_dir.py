@@ -1,0 +1,233 @@
+"""The folder of a run: create it, lock it, write checkpoints and records into it, go on from them."""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import shutil
+import subprocess
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+from prefrl.config.run import TrainConfig, from_json, to_json
+from prefrl.errors import CheckpointError, LockedError, UsageError
+from prefrl.runs import checkpoints
+from prefrl.runs.checkpoints import Checkpoint
+from prefrl.runs.files import atomic_write, json_values, sealed, sha256, storage, sync, unsealed, write
+
+__all__ = ["Checkpoint", "RunDir", "versions"]
+
+PACKAGES = ("prefrl", "gymnasium", "mujoco", "numpy", "safetensors", "sqlalchemy", "stable-baselines3", "torch")
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """A run folder that exists. All writing methods raise `StorageError` if the disk is full, read-only or gone."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config: TrainConfig) -> Self:
+        """Make the folder, whole or not at all, and save `config` in it.
+
+        Raises:
+            UsageError: `path` exists.
+            StorageError: it cannot be made there.
+        """
+        if os.path.lexists(path):
+            raise UsageError(f"{path} exists already; choose another --run-dir, or go on with: prefrl resume {path}")
+        saved = {"config": to_json(config), "versions": versions(), "git_commit": git_commit()}
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        with storage(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                (temporary / "checkpoints").mkdir(parents=True)
+                write(temporary / "config.json", sealed(saved))
+                sync(temporary)
+                temporary.rename(path)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            sync(path.parent)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The run folder at `path`.
+
+        Raises:
+            UsageError: there is none.
+            CheckpointError: it is a file, an agent that was saved by another program for example.
+        """
+        if path.is_file():
+            raise CheckpointError(f"{path} is a file; prefrl reads run folders, and never a pickle: name the folder")
+        if not path.is_dir():
+            raise UsageError(f"{path} is no folder; name a run folder, or start a run with: prefrl train")
+        if not (path / "config.json").is_file():
+            raise UsageError(f"{path} is no run folder: config.json is missing; name the folder that prefrl train made")
+        return cls(path)
+
+    @property
+    def config(self) -> TrainConfig:
+        """The settings of the run.
+
+        Raises:
+            UsageError: config.json is damaged, or of a version of prefrl that does not fit.
+        """
+        file = self.path / "config.json"
+        try:
+            return from_json(unsealed(file.read_bytes())["config"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{file} cannot be read ({error}); restore it, or start a new run") from error
+
+    @property
+    def store_url(self) -> str:
+        return sqlite_url(self.path / "preferences.sqlite")
+
+    @property
+    def clips(self) -> Path:
+        return self.path / "clips"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def agent_zip(self) -> Path:
+        return self.path / "agent.zip"
+
+    def write_agent(self, agent_zip: bytes, vec_normalize: bytes) -> None:
+        """Replace agent.zip and vec_normalize.json beside it."""
+        atomic_write(self.path / "vec_normalize.json", vec_normalize)
+        atomic_write(self.agent_zip, agent_zip)
+
+    def has_agent(self, checkpoint: Checkpoint) -> bool:
+        """Whether the files of `write_agent` are those of `checkpoint`."""
+        files = {self.path / name: expected for name, expected in agent_sums(checkpoint).items()}
+        return all(file.exists() and sha256(file.read_bytes()) == expected for file, expected in files.items())
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other trainers out of the folder. The kernel lets go of the lock whenever this process ends.
+
+        Raises:
+            LockedError: another process has it.
+        """
+        with storage(self.path / "lock"):
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            with storage(self.path / "lock"):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    pid = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
+                    raise LockedError(
+                        f"{self.path} is in use by process {pid}; wait, or stop it: kill {pid}"
+                    ) from error
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            try:
+                yield
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough where a forked worker has it open too
+        finally:
+            os.close(descriptor)
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Add a line to metrics.jsonl; a number that is not finite becomes null."""
+        line = json.dumps(json_values(record), allow_nan=False) + "\n"
+        with storage(self.metrics_path), self.metrics_path.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)  # what a killed process left of a line
+            file.write(line.encode())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl, but for a last one that is not finished."""
+        if not self.metrics_path.exists():
+            return []
+        with storage(self.metrics_path):
+            lines = self.metrics_path.read_bytes().split(b"\n")[:-1]
+        records = []
+        for number, line in enumerate(lines, 1):
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                warnings.warn(f"{self.metrics_path}: line {number} is damaged; left out", stacklevel=2)
+        return records
+
+    def write_checkpoint(self, num_timesteps: int, files: Mapping[str, bytes], state: Mapping[str, Any]) -> None:
+        """Add a checkpoint, whole or not at all, and keep the last three. See `checkpoints.write`.
+
+        It notes the sums of what else the folder holds, for the doctor.
+        """
+        with storage(self.path):
+            grown = {name: (self.path / name).read_bytes() for name in self.records()}
+        sums = {name: {"size": len(data), "sha256": sha256(data)} for name, data in grown.items()}
+        checkpoints.write(self.path / "checkpoints", num_timesteps, files, {**state, "records": sums})
+
+    def records(self) -> list[str]:
+        """Names of the files that grow line by line: metrics.jsonl, and TensorBoard's."""
+        found = [self.metrics_path, *self.tensorboard.glob("events.*")]
+        return sorted(str(path.relative_to(self.path)) for path in found if path.is_file())
+
+    def rewind(self, checkpoint: Checkpoint) -> None:
+        """Take out of metrics.jsonl what a run that is resumed will write again."""
+        size = checkpoint.state["records"].get(self.metrics_path.name, {"size": 0})["size"]
+        if self.metrics_path.exists() and self.metrics_path.stat().st_size > size:
+            with storage(self.metrics_path):
+                os.truncate(self.metrics_path, size)
+
+    def latest_checkpoint(self) -> Checkpoint | None:
+        """The latest checkpoint that is whole, each damaged one being warned of; None if none was ever written.
+
+        Raises:
+            CheckpointError: there are checkpoints, but all are damaged.
+        """
+        return checkpoints.latest(self.path / "checkpoints")
+
+    def whole_checkpoints(self) -> list[Checkpoint]:
+        """All that are whole, latest first, each damaged one being warned of."""
+        return list(checkpoints.whole(self.path / "checkpoints"))
+
+
+def agent_sums(checkpoint: Checkpoint) -> dict[str, str]:
+    """Name of each file that is written for other programs -> its SHA-256 as of `checkpoint`."""
+    return {
+        "vec_normalize.json": checkpoint.hashes["vec_normalize.json"],
+        "agent.zip": checkpoint.state["agent.zip"],
+    }
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of the store in the file at `path`."""
+    return "sqlite:///" + str(path.absolute()).replace("%", "%25").replace("?", "%3F")  # what has a meaning in a URL
+
+
+def versions() -> dict[str, str]:
+    """Version of Python, and of each package that a run depends on and that is installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def git_commit() -> str | None:
+    """Commit of prefrl's own checkout, with "-dirty" if it was changed; None if it is installed without one."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        tracked = subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, timeout=10)
+        described = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        result = subprocess.run(described, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None if tracked.returncode == result.returncode == 0 else None

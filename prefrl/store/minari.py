@@ -1,0 +1,99 @@
+"""The segments of a store as a Minari data set, for offline reinforcement learning."""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from prefrl.errors import EnvError, UsageError
+from prefrl.store.rows import Dump, Row
+from prefrl.store.store import StoreInfo
+
+ROOT = "MINARI_DATASETS_PATH"
+
+
+def write(folder: Path, held: Dump) -> str:
+    """Write each segment as an episode, absorbing steps left out; the data set's name, to be loaded under `folder`.
+
+    Rewards are the environment's own. An episode that neither terminates nor meets a limit in its segment is marked
+    as truncated, as Minari demands. The info `segment` is the id of the segment in the store and the other formats.
+
+    Raises:
+        UsageError: Minari is not installed, or there is nothing to write.
+        EnvError: the environment cannot be made, so that its action space is not known.
+    """
+    try:
+        import minari
+        from minari.data_collector import EpisodeBuffer
+    except ImportError as error:
+        raise UsageError(f"this format needs minari ({error}); try: pip install 'prefrl[minari]'") from error
+    if not held.rows["segments"]:
+        raise UsageError("there are no segments to export yet; let the run train for a moment")
+    if held.info is None:
+        raise UsageError("the store does not tell its environment, which minari wants to know; choose another --format")
+    env = _make(held.info)
+    name = re.sub(r"[^\w.-]+", "-", held.info.env_id).lower() + "/segments-v0"
+    with _root(folder), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "`(author|author_email|code_permalink)` is set"
+        )  # they are the user's to tell
+        minari.create_dataset_from_buffers(
+            name,
+            [EpisodeBuffer(id=i, **_episode(row, env)) for i, row in enumerate(held.rows["segments"])],
+            observation_space=gym.spaces.Box(-np.inf, np.inf, (held.info.obs_dim,), np.float32),
+            description=held.info.goal or f"segments of {held.info.env_id} that were compared",
+            env=env,
+            eval_env=env,
+            data_format="hdf5",  # arrow's is a folder an episode, and takes 40 times as long
+            algorithm_name="prefrl",
+        )
+    env.close()
+    return name
+
+
+def _make(info: StoreInfo) -> gym.Env[Any, Any]:
+    try:
+        return gym.make(info.env_id, **info.env_kwargs)
+    except (gym.error.Error, ImportError, TypeError) as error:
+        raise EnvError(f"cannot make {info.env_id}, whose spaces a Minari data set names: {error}") from error
+
+
+@contextmanager
+def _root(folder: Path) -> Iterator[None]:
+    """Within, Minari's data sets lie in `folder`; it takes no argument for that."""
+    before = os.environ.get(ROOT)
+    os.environ[ROOT] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[ROOT]
+        os.environ.update({} if before is None else {ROOT: before})
+
+
+def _episode(row: Row, env: gym.Env[Any, Any]) -> dict[str, Any]:
+    steps = int((~row["absorbing"][:-1]).sum())
+    ends = np.arange(steps) == steps - 1
+    dies = bool(row["absorbing"][-1])
+    return {
+        "observations": row["obs"][: steps + 1],
+        "actions": _actions(row["actions"][:steps], env.action_space),
+        "rewards": row["true_rewards"][:steps],
+        "terminations": ends & dies,
+        "truncations": ends & (not dies),
+        "infos": {"segment": np.full(steps + 1, row["id"])},
+    }
+
+
+def _actions(rows: NDArray[np.float32], space: gym.Space[Any]) -> NDArray[Any]:
+    """Actions as the environment takes them: (n, action_dim), or (n,) numbers where they were stored one-hot."""
+    if isinstance(space, gym.spaces.Discrete):
+        numbers: NDArray[np.int64] = rows.argmax(axis=1) + np.int64(space.start)
+        return numbers
+    return rows.astype(space.dtype or np.float32)

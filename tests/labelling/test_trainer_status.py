@@ -1,0 +1,40 @@
+"""What the run folder tells, from records by hand and from real processes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from prefrl.labelling.trainer_status import Training, summarise
+from prefrl.runs.processes import is_alive
+
+
+def test_the_next_clips_come_when_a_span_as_long_as_the_last_one_is_over() -> None:
+    records = [
+        {"num_timesteps": 500, "reward/held_out_accuracy": 0.75, "seconds/practise": 9.0, "seconds/explore": 5.0},
+        {"num_timesteps": 900, "seconds/practise": 20.0, "seconds/fit": 4.0, "seconds/wait": 100.0},
+    ]
+    assert summarise(records, 1000, 10.0, is_running=True) == Training(1000, 900, 0.75, True, 14.0)
+    assert summarise(records, 1000, 99.0, is_running=True).next_clips == 1.0
+    assert summarise(records, 1000, 10.0, is_running=False).next_clips is None
+    assert summarise([], 1000, 10.0, is_running=True) == Training(1000, is_running=True)
+
+
+def test_a_process_is_alive_until_it_ends() -> None:
+    assert is_alive(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert is_alive(process.pid)
+        process.kill()
+        process.wait()
+        assert not is_alive(process.pid)
+    assert not is_alive(2**40)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_process_that_nobody_has_waited_for_is_dead() -> None:
+    with subprocess.Popen([sys.executable, "-c", "print(1)"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it ended, and still has its number
+        assert not is_alive(process.pid)

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from report_runs import preference, trained
+
+from prefrl.config.run import RewardConfig
+from prefrl.data.episode import stack
+from prefrl.errors import StoreError, UsageError
+from prefrl.report.gather import gather, judge, standardise
+from prefrl.rewards.ensemble import RewardEnsemble
+from prefrl.rewards.fit import is_held_out
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("gather") / "run").path
+
+
+def test_a_finished_run_is_gathered_whole(path: Path) -> None:
+    before = sorted((file, file.stat().st_mtime_ns) for file in path.rglob("*") if "journal" not in file.name)
+    run = gather(path, "run")
+    assert run.num_timesteps == 800
+    assert len(run.preferences) == sum(map(len, run.given.values())) == 20
+    assert run.judged is not None
+    assert len(run.judged.answers) == 20
+    assert run.notes == []
+    assert sorted((file, file.stat().st_mtime_ns) for file in path.rglob("*") if "journal" not in file.name) == before
+
+
+def test_the_model_judges_as_the_agent_is_paid() -> None:
+    answers = [preference(i, ("left", "tie", "skip", "right")[i % 4]) for i in range(1, 13)]
+    ensemble = RewardEnsemble(3, 2, 2, (8,), generator=torch.Generator().manual_seed(0))
+    ensemble.output_mean.fill_(0.25)
+    ensemble.output_std.fill_(2.0)
+    found = judge(ensemble, answers, RewardConfig(held_out=0.5))
+    first = found.segments[0]
+    paid = ensemble.reward(first.obs[:-1], first.actions, first.obs[1:], first.absorbing[1:])
+    np.testing.assert_allclose(found.rewards[0], paid, rtol=1e-5)
+    assert len(found.segments) == 24
+    used = [p for p in answers if p.choice != "skip"]
+    assert found.targets.tolist() == [{"left": 1.0, "right": 0.0, "tie": 0.5}[str(p.choice)] for p in used]
+    returns = ensemble.returns(*stack([s for p in used for s in (p.query.left, p.query.right)])).mean(0)
+    better = 1 / (1 + np.exp(returns[1::2] - returns[::2]))
+    np.testing.assert_allclose(found.probabilities, 0.9 * better + 0.05, rtol=1e-5)  # a tenth answers at random
+    np.testing.assert_array_equal(found.held_out, is_held_out(used, 0.5))
+
+
+def test_a_run_that_has_just_begun_is_told_as_it_is(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_bytes((path / "config.json").read_bytes())
+    run = gather(tmp_path / "run", "run")
+    assert (run.metrics, run.preferences, run.judged) == ([], [], None)
+    assert "no checkpoint yet" in run.notes[0]
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["config.json"]
+
+
+@pytest.mark.fault
+def test_a_damaged_checkpoint_is_noted_and_damaged_preferences_are_refused(tmp_path: Path) -> None:
+    path = trained(tmp_path / "run").path
+    newest = max((path / "checkpoints").iterdir())
+    (newest / "reward_model.safetensors").write_bytes(b"?")
+    run = gather(path, "run")
+    assert run.judged is not None
+    assert "trying the checkpoint before" in run.notes[0]
+    for folder in (path / "checkpoints").iterdir():
+        (folder / "reward_model.safetensors").write_bytes(b"?")
+    assert "no checkpoint that is whole" in gather(path, "run").notes[0]
+    data = bytearray((path / "preferences.sqlite").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
+    (path / "preferences.sqlite").write_bytes(data)
+    with pytest.raises(StoreError):
+        gather(path, "run")
+    with pytest.raises(UsageError, match="no run folder"):
+        gather(tmp_path, "run")
+
+
+def test_a_whole_file_that_is_no_reward_model_is_noted(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run")
+    checkpoint = run.latest_checkpoint()
+    assert checkpoint is not None
+    files = {name: checkpoint.read(name) for name in checkpoint.hashes}
+    run.write_checkpoint(900, {**files, "reward_model.safetensors": files["policy.safetensors"]}, checkpoint.state)
+    found = gather(run.path, "run")
+    assert found.judged is None
+    assert "holds no reward model" in found.notes[0]
+
+
+def test_rewards_of_any_unit_can_be_seen_together() -> None:
+    values = np.array([1.0, 3.0])
+    assert standardise(values, values).tolist() == standardise(values * 10 + 7, values * 10 + 7).tolist() == [-1.0, 1.0]
+    assert standardise(np.ones(2), np.ones(2)).tolist() == [0.0, 0.0]

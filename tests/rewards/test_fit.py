@@ -1,0 +1,353 @@
+import dataclasses
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+import torch
+from builders import make_segment
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
+
+from prefrl.config.run import RewardConfig
+from prefrl.data.episode import stack
+from prefrl.data.segment import Segment
+from prefrl.feedback.answer import Preference
+from prefrl.feedback.comparison import Choice
+from prefrl.feedback.question import Query
+from prefrl.rewards.ensemble import RewardEnsemble
+from prefrl.rewards.fit import FitMetrics, fit, is_held_out, make_ensemble, stated
+from prefrl.rewards.metrics import preference_accuracy
+
+SMALL = RewardConfig(hidden=(32,), max_epochs=4)
+OBS_DIM, ACTION_DIM, STEPS = 3, 2, 10
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def ensemble(config: RewardConfig = SMALL) -> RewardEnsemble:
+    return RewardEnsemble(OBS_DIM, ACTION_DIM, config.members, config.hidden, generator=generator())
+
+
+def test_an_ensemble_is_of_the_shape_asked_for() -> None:
+    asked = RewardConfig(
+        2, (5,), terminal_scale=7.0, bounded=False, sees_change=True, sees_action=False, sees_squares=True
+    )
+    made = make_ensemble(asked, OBS_DIM, ACTION_DIM, generator())
+    for name in ("members", "hidden", "terminal_scale", "bounded", "sees_change", "sees_action", "sees_squares"):
+        assert getattr(made, name) == getattr(asked, name) != getattr(RewardConfig(), name), name
+    assert (made.obs_dim, made.action_dim) == (OBS_DIM, ACTION_DIM)
+
+
+def segment(rng: np.random.Generator) -> Segment:
+    """Its true reward is linear in what the reward model sees, whose two parts have unlike scales and offsets."""
+    made = make_segment(rng, STEPS, OBS_DIM, ACTION_DIM)
+    rewards = made.obs[:-1] @ np.array([1.0, -0.5, 0.0], np.float32) + made.actions @ np.array([0.8, 0.0], np.float32)
+    return dataclasses.replace(made, obs=made.obs * np.float32(30) + np.float32(100), true_rewards=rewards)
+
+
+def answer(seq: int, left: Segment, right: Segment, choice: Choice | None = None) -> Preference:
+    truth: Choice = "left" if left.true_return > right.true_return else "right"
+    return Preference(seq, Query(left, right, id=seq), choice or truth)
+
+
+def preferences(count: int, seed: int = 0, choice: Choice | None = None) -> list[Preference]:
+    rng = np.random.default_rng(seed)
+    return [answer(seq, segment(rng), segment(rng), choice) for seq in range(1, count + 1)]
+
+
+def train(prefs: list[Preference], config: RewardConfig = SMALL, seed: int = 0) -> tuple[RewardEnsemble, FitMetrics]:
+    model = ensemble(config)
+    return model, fit(model, prefs, config=config, generator=generator(seed))
+
+
+def weights(model: RewardEnsemble) -> list[float]:
+    return torch.cat([p.detach().flatten() for p in model.parameters()]).tolist()
+
+
+def accuracy(model: RewardEnsemble, prefs: list[Preference]) -> float:
+    left, right = (model.returns(*stack([getattr(p.query, side) for p in prefs])).mean(0) for side in ("left", "right"))
+    return float(np.mean((left > right) == np.array([p.choice == "left" for p in prefs])))
+
+
+def test_a_linear_reward_is_learned() -> None:
+    config = RewardConfig(hidden=(32,), learning_rate=2e-3, step_share=1.0, max_epochs=40, patience=10)
+    fresh = preferences(300, seed=1)
+    assert accuracy(ensemble(config), fresh) < 0.7
+    model, metrics = train(preferences(800), config)
+    assert metrics.held_out_accuracy > 0.9
+    assert accuracy(model, fresh) > 0.9
+    assert metrics.held_out_loss < 0.35
+    assert metrics.preferences == 800
+    assert 1 <= metrics.epochs <= 40
+
+
+def test_a_distance_is_learned_from_squares() -> None:
+    """Without hidden units nothing else could tell it, but for what a clip's length does; of some steps alone."""
+
+    def nearer(seq: int) -> Preference:
+        left, right = (make_segment(rng, STEPS, OBS_DIM, ACTION_DIM, end) for end in rng.integers(3, STEPS + 1, 2))
+        far = [(clip.obs[1:, 0] ** 2 * ~clip.absorbing[1:]).sum() for clip in (left, right)]
+        return answer(seq, left, right, "left" if far[0] < far[1] else "right")
+
+    rng = np.random.default_rng(0)
+    prefs = [nearer(seq) for seq in range(1, 601)]
+    shares = {}
+    for sees_squares in (False, True):
+        config = RewardConfig(2, (), 0.01, step_share=0.5, bounded=False, sees_squares=sees_squares, patience=9)
+        model = make_ensemble(config, OBS_DIM, ACTION_DIM, generator())
+        fit(model, prefs[:400], config=config, generator=generator())
+        shares[sees_squares] = accuracy(model, prefs[400:])
+    assert shares[False] < 0.8 < 0.9 < shares[True]
+
+
+@pytest.mark.parametrize("bootstrap", [False, True])
+def test_what_is_fitted_is_the_difference_of_the_returns(bootstrap: bool) -> None:
+    """Whenever a clip ends; with all steps looked at and no answer taken for random, the first loss is theirs."""
+    rng = np.random.default_rng(0)
+    clips = [make_segment(rng, STEPS, OBS_DIM, ACTION_DIM, end) for end in (None, STEPS, 5, 1)]
+    prefs = [answer(k, left, right, "left") for k, (left, right) in enumerate(permutations(clips, 2), 1)]
+    config = RewardConfig(
+        hidden=(8,), step_share=1.0, random_answers=0.0, max_epochs=1, held_out=0.0, bootstrap=bootstrap
+    )
+    model, members = ensemble(config), config.members
+    model.set_input_stats(
+        *(torch.from_numpy(x) for x in stack([s for p in prefs for s in (p.query.left, p.query.right)]))
+    )
+    left, right = (model.returns(*stack([getattr(p.query, side) for p in prefs])) for side in ("left", "right"))
+    drawn = np.stack([np.random.default_rng((members, p.seq)).poisson(1.0, members) for p in prefs], axis=1)
+    expected = (np.log1p(np.exp(right - left)) * (drawn if bootstrap else 1)).mean()
+    assert fit(model, prefs, config=config, generator=generator()).train_loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_absorbing_states_get_the_worth_that_the_answers_say() -> None:
+    """Where dying is always worse, the reward of being dead is below that of being alive; and the other way round."""
+    for worse, sign in (("right", -1), ("left", 1)):
+        rng = np.random.default_rng(0)
+        prefs = [
+            answer(seq, make_segment(rng, STEPS, OBS_DIM, ACTION_DIM), make_segment(
+                rng, STEPS, OBS_DIM, ACTION_DIM, absorbing_from=2), "left" if worse == "right" else "right")
+            for seq in range(1, 101)
+        ]  # fmt: skip
+        model, _ = train(prefs, RewardConfig(hidden=(32,), max_epochs=20))
+        model.set_output_stats(*stack([p.query.left for p in prefs]))
+        assert sign * model.absorbing_reward() > 0.5
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_pairs_are_held_out_from_the_first_session_on(count: int) -> None:
+    model, metrics = train(preferences(count))
+    assert math.isfinite(metrics.held_out_loss)
+    assert metrics.held_out_accuracy in [k / count for k in range(count + 1)] or 0 <= metrics.held_out_accuracy <= 1
+    assert 0 <= metrics.held_out_calibration_error <= 1
+    assert weights(model) != weights(ensemble())
+
+
+def test_a_share_of_the_preferences_is_held_out() -> None:
+    for share, held in ((0.1, 2), (0.25, 5), (0.5, 10)):
+        assert sum(unseen(preferences(20), dataclasses.replace(ONE, held_out=share))) == held
+
+
+def test_what_is_held_out_is_judged_pair_by_pair_however_many_there_are() -> None:
+    prefs, config = preferences(60), dataclasses.replace(SMALL, held_out=0.5)
+    model, metrics = train(prefs, config)
+    held_out = [p for p, out in zip(prefs, is_held_out(prefs, config.held_out), strict=True) if out]
+    assert metrics.held_out_decided == len(held_out) == 30
+    assert metrics.held_out_accuracy == preference_accuracy(*stated(model, held_out))
+
+
+# Adam's second step and those after it, unlike the first, feel every change of a gradient.
+ONE = RewardConfig(members=1, hidden=(2,), batch_size=4, max_epochs=1)
+
+
+def unseen(prefs: list[Preference], config: RewardConfig) -> list[bool]:
+    """For each preference, whether no gradient comes from it: its answer can be turned without changing a weight."""
+    reference = weights(train(prefs, config)[0])
+    turned = {"left": "right", "right": "left", "tie": "left"}
+    return [
+        weights(train([*prefs[:i], dataclasses.replace(p, choice=turned[p.choice]), *prefs[i + 1 :]], config)[0])
+        == reference
+        for i, p in enumerate(prefs)
+    ]
+
+
+def test_no_gradient_comes_from_what_is_held_out_and_it_stays_so_as_preferences_come_in() -> None:
+    config = dataclasses.replace(ONE, held_out=0.2)
+    first = unseen(preferences(10), config)
+    assert first == [True, False, False, False, False] * 2
+    assert unseen(preferences(15), config)[:10] == first
+
+
+def test_all_answers_to_a_query_are_on_the_same_side() -> None:
+    """A second annotator's answer, and one that takes the place of the first, tell nothing about the pair anew."""
+    prefs = preferences(10)
+    again = [dataclasses.replace(prefs[i], seq=11 + i, annotator="another") for i in range(10)]
+    corrected = [dataclasses.replace(prefs[0], seq=11, supersedes=1), *prefs[1:]]
+    config = dataclasses.replace(ONE, held_out=0.2)
+    first = unseen(prefs, config)
+    assert unseen([*prefs, *again], config) == first * 2
+    assert unseen(corrected, config) == first
+    assert unseen([*corrected[1:], corrected[0]], config) == [*first[1:], first[0]]
+
+
+@pytest.mark.parametrize(("ids", "held"), [([1, 11], [True, False]), ([4, 6], [True, False]), ([4, 4], [True, False])])
+def test_both_sides_have_a_pair_whichever_queries_are_answered(ids: list[int], held: list[bool]) -> None:
+    prefs = [
+        dataclasses.replace(p, query=dataclasses.replace(p.query, id=i))
+        for p, i in zip(preferences(2), ids, strict=True)
+    ]
+    assert unseen(prefs, ONE) == held
+
+
+def test_nothing_is_held_out_if_that_is_asked() -> None:
+    config = dataclasses.replace(ONE, held_out=0.0)
+    assert not any(unseen(preferences(8), config))
+    _, metrics = train(preferences(8), config)
+    assert math.isnan(metrics.held_out_accuracy)
+
+
+def test_skipped_and_retracted_answers_are_left_out() -> None:
+    answered = preferences(12)
+    other = preferences(2, seed=5)
+    skipped = dataclasses.replace(other[0], seq=13, choice="skip")
+    retracted = dataclasses.replace(other[1], seq=14, choice=None, supersedes=None)
+    model, metrics = train([*answered, skipped, retracted])
+    expected, expected_metrics = train(answered)
+    assert weights(model) == weights(expected)
+    assert metrics == expected_metrics
+    assert metrics.preferences == 12
+
+
+@pytest.mark.parametrize("choice", [None, "left"])
+def test_fewer_than_two_usable_preferences_are_refused(choice: Choice | None) -> None:
+    prefs = preferences(1, choice=choice) + [dataclasses.replace(p, choice="skip") for p in preferences(3, seed=2)]
+    with pytest.raises(ValueError, match=r"^1 usable preferences"):
+        train(prefs)
+
+
+def test_a_tie_teaches_that_both_are_alike() -> None:
+    rng = np.random.default_rng(0)
+    ties = [answer(seq, segment(rng), segment(rng), "tie") for seq in range(1, 61)]
+    config = RewardConfig(hidden=(32,), max_epochs=30, learning_rate=3e-3)
+    model, metrics = train(ties, config)
+    before, after = (
+        np.abs(m.returns(*stack([p.query.left for p in ties])) - m.returns(*stack([p.query.right for p in ties])))
+        for m in (with_input_stats(ensemble(config), ties), model)
+    )
+    assert after.mean() < 0.5 * before.mean()
+    assert metrics.held_out_loss == pytest.approx(math.log(2), abs=0.02)
+    assert math.isnan(metrics.held_out_accuracy)
+
+
+def with_input_stats(model: RewardEnsemble, prefs: list[Preference]) -> RewardEnsemble:
+    sides = [s for p in prefs for s in (p.query.left, p.query.right)]
+    model.set_input_stats(*(torch.from_numpy(x) for x in stack(sides)))
+    return model
+
+
+def test_left_and_right_are_treated_alike() -> None:
+    """Turning every pair round with its answer gives the same reward."""
+    turned: dict[str, Choice] = {"left": "right", "right": "left"}
+    prefs = preferences(40)
+    swapped = [Preference(p.seq, Query(p.query.right, p.query.left, id=p.seq), turned[p.choice or ""]) for p in prefs]
+    np.testing.assert_allclose(weights(train(prefs)[0]), weights(train(swapped)[0]), atol=2e-3)
+
+
+def test_the_generator_decides_everything() -> None:
+    prefs = preferences(150)
+    torch.manual_seed(1)
+    first, metrics = train(prefs)
+    torch.manual_seed(2)
+    second, again = train(prefs)
+    assert weights(first) == weights(second)
+    assert metrics == again
+    assert weights(first) != weights(train(prefs, seed=1)[0])
+
+
+@pytest.mark.parametrize("bootstrap", [False, True])
+def test_members_learn_from_samples_of_their_own_if_asked(bootstrap: bool) -> None:
+    """From equal first weights, members end apart only if each has its own bootstrap sample."""
+    model = ensemble()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter[:1].expand_as(parameter))
+    fit(model, preferences(60), config=dataclasses.replace(SMALL, bootstrap=bootstrap), generator=generator())
+    first, *others = (w.detach() for w in model.weights[0])
+    assert [torch.allclose(w, first) for w in others] == [not bootstrap] * len(others)
+
+
+def seen_by(prefs: list[Preference], config: RewardConfig) -> np.ndarray:
+    """(B, E) whether member e's weights depend on the answer to preference b."""
+    reference = train(prefs, config)[0].weights[0].detach()
+    turned = {"left": "right", "right": "left"}
+    changed = []
+    for i, p in enumerate(prefs):
+        other = [*prefs[:i], dataclasses.replace(p, choice=turned[p.choice]), *prefs[i + 1 :]]
+        changed.append((train(other, config)[0].weights[0].detach() != reference).flatten(1).any(1).numpy())
+    return np.array(changed)
+
+
+def test_a_member_keeps_its_bootstrap_sample_as_preferences_come_in() -> None:
+    config = dataclasses.replace(ONE, members=4, bootstrap=True)
+    early, late = seen_by(preferences(20), config), seen_by(preferences(30), config)
+    np.testing.assert_array_equal(early, late[:20])
+    assert len({tuple(member) for member in early.T}) == 4
+    trained = early.mean(1)
+    assert 0.4 < trained[trained > 0].mean() < 0.95  # about 1 - 1/e of the pairs are in a member's sample
+
+
+def test_early_stopping_keeps_the_best_held_out_weights() -> None:
+    """Answers at random: to learn them by heart makes the held-out loss worse."""
+    rng = np.random.default_rng(3)
+    noise = [answer(q, segment(rng), segment(rng), rng.choice(["left", "right"])) for q in range(1, 81)]
+    patient = RewardConfig(hidden=(64,), learning_rate=3e-3, held_out=0.25, max_epochs=60, patience=1000)
+    _, kept = train(noise, patient)
+    losses = [train(noise, dataclasses.replace(patient, max_epochs=k))[1].held_out_loss for k in (1, 2, 4, 8)]
+    assert kept.epochs == 60
+    assert kept.held_out_loss <= min(losses)
+    hasty, stopped = train(noise, dataclasses.replace(patient, patience=3))
+    assert stopped.epochs < 60
+    assert stopped.held_out_loss >= kept.held_out_loss
+    # What is reported is what the kept weights give.
+    held_out = noise[::4]
+    left, right = (hasty.returns(*stack([getattr(p.query, side) for p in held_out])) for side in ("left", "right"))
+    targets = np.array([p.choice == "left" for p in held_out])
+    losses_by_hand = -np.log(0.9 * expit(np.where(targets, left - right, right - left)) + 0.1 / 2)  # of random ones
+    assert stopped.held_out_loss == pytest.approx(losses_by_hand.mean(), abs=1e-4)
+
+
+def test_a_fit_goes_on_from_the_weights_it_finds() -> None:
+    prefs = preferences(200)
+    model, first = train(prefs, RewardConfig(hidden=(32,), max_epochs=10))
+    again = fit(model, prefs, config=RewardConfig(hidden=(32,), max_epochs=1), generator=generator(1))
+    cold = train(prefs, RewardConfig(hidden=(32,), max_epochs=1))[1]
+    assert again.held_out_loss < cold.held_out_loss - 0.05
+    assert again.held_out_loss < first.held_out_loss + 0.1
+
+
+def test_a_fit_leaves_the_scale_of_the_output_to_its_own_method() -> None:
+    model = ensemble()
+    model.output_mean.fill_(3.0)
+    model.output_std.fill_(2.0)
+    fit(model, preferences(20), config=SMALL, generator=generator())
+    assert (model.output_mean.item(), model.output_std.item()) == (3.0, 2.0)
+
+
+@settings(max_examples=15)
+@given(st.lists(st.sampled_from(["left", "right", "tie"]), min_size=2, max_size=12))
+def test_any_answers_give_finite_weights(choices: list[Choice]) -> None:
+    prefs = [dataclasses.replace(p, choice=c) for p, c in zip(preferences(len(choices)), choices, strict=True)]
+    model, metrics = train(prefs)
+    assert np.isfinite(weights(model)).all()
+    assert math.isfinite(metrics.held_out_loss)
+    assert metrics.as_dict()["preferences"] == len(choices)
+
+
+def test_what_was_retracted_or_corrected_counts_no_more() -> None:
+    prefs = preferences(6)
+    corrected = dataclasses.replace(prefs[1], seq=7, supersedes=prefs[1].seq)
+    retracted = dataclasses.replace(prefs[2], seq=8, supersedes=prefs[2].seq, choice=None)
+    assert train([*prefs, corrected, retracted])[1].preferences == 5
