@@ -7,12 +7,13 @@ if TYPE_CHECKING:
     from prefrl.config.presets import preset
     from prefrl.config.run import TrainConfig
     from prefrl.data.segment import Segment
-    from prefrl.environments.recorder import LearnedRewardVecEnv
+    from prefrl.data.spaces import Spaces
+    from prefrl.environments.learned_reward import LearnedRewardVecEnv
     from prefrl.evaluation.evaluate import evaluate
     from prefrl.evaluation.results import Evaluation
-    from prefrl.feedback.answer import Preference
-    from prefrl.feedback.comparison import Choice
-    from prefrl.feedback.question import Query
+    from prefrl.feedback.answer import Answer
+    from prefrl.feedback.comparison import Comparison
+    from prefrl.feedback.question import Question
     from prefrl.rewards.ensemble import RewardEnsemble
     from prefrl.rewards.fit import FitMetrics, fit
     from prefrl.runs.run_dir import RunDir
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
     from prefrl.training.loop import resume, train
 
 _HOMES = {
-    "Choice": "feedback.comparison",
+    "Answer": "feedback.answer",
+    "Comparison": "feedback.comparison",
     "Evaluation": "evaluation.results",
     "FitMetrics": "rewards.fit",
-    "LearnedRewardVecEnv": "environments.recorder",
-    "Preference": "feedback.answer",
-    "Query": "feedback.question",
+    "LearnedRewardVecEnv": "environments.learned_reward",
+    "Question": "feedback.question",
     "RewardEnsemble": "rewards.ensemble",
     "RunDir": "runs.run_dir",
     "Segment": "data.segment",
+    "Spaces": "data.spaces",
     "Store": "store.store",
     "TrainConfig": "config.run",
     "evaluate": "evaluation.evaluate",

@@ -1,10 +1,14 @@
-"""Random but valid segments and queries for tests. Import as `from builders import make_query, make_segment`."""
+"""Random but valid segments, questions and answers for tests. Import as `from builders import make_question`."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefrl.data.segment import Segment
-from prefrl.feedback.question import Query
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.comparison import Comparison, Preferred
+from prefrl.feedback.question import Question
 
 
 def make_segment(
@@ -30,7 +34,7 @@ def make_segment(
     alive, moving = ~absorbing[:, None], ~absorbing[:-1]
     rewards = rng.normal(size=steps).astype(np.float32) if true_rewards is None else true_rewards
     return Segment(
-        obs=rng.normal(size=(steps + 1, obs_dim)).astype(np.float32) * alive,
+        obs={"obs": rng.normal(size=(steps + 1, obs_dim)).astype(np.float32) * alive},
         actions=rng.uniform(-1, 1, (steps, action_dim)).astype(np.float32) * moving[:, None],
         absorbing=absorbing,
         true_rewards=rewards * moving,
@@ -43,7 +47,7 @@ def make_segment(
     )
 
 
-def make_query(
+def make_question(
     rng: np.random.Generator,
     steps: int = 50,
     obs_dim: int = 3,
@@ -52,12 +56,18 @@ def make_query(
     left: Segment | None = None,
     right: Segment | None = None,
     num_timesteps: int = 0,
-    swapped: bool = False,
-) -> Query:
-    """A query over two segments, each made at random unless it is given."""
-    return Query(
-        left=make_segment(rng, steps, obs_dim, action_dim) if left is None else left,
-        right=make_segment(rng, steps, obs_dim, action_dim) if right is None else right,
-        num_timesteps=num_timesteps,
-        swapped=swapped,
+    id: int | None = None,
+) -> Question:
+    """A comparison of two segments, each made at random unless it is given."""
+    sides = (
+        make_segment(rng, steps, obs_dim, action_dim) if left is None else left,
+        make_segment(rng, steps, obs_dim, action_dim) if right is None else right,
     )
+    return Question(sides, num_timesteps=num_timesteps, id=id)
+
+
+def make_answer(
+    question: Question, preferred: Preferred | None = "left", annotator: str = "oracle", **fields: Any
+) -> Answer:
+    """An answer to a comparison; None takes back the one that `replaces` names."""
+    return Answer(question, None if preferred is None else Comparison(preferred), annotator, **fields)

@@ -1,15 +1,17 @@
-"""Settings and answers for a learner alone. Import as `from learners import SMALL, preferences`."""
+"""Settings and answers for a learner alone. Import as `from learners import SMALL, answers`."""
 
 import dataclasses
 
 import small
+from builders import make_answer
 
 from prefrl.config.algorithms import PPOConfig
-from prefrl.config.run import RewardConfig, TrainConfig
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode, cut
-from prefrl.feedback.answer import Preference
-from prefrl.feedback.comparison import Choice
-from prefrl.feedback.question import Query
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.comparison import Preferred
+from prefrl.feedback.question import Question
 
 SMALL = TrainConfig(
     "MoveRight-v0",
@@ -22,8 +24,9 @@ SMALL = TrainConfig(
 SMALL_SAC = dataclasses.replace(SMALL, algorithm="sac", sac=small.SMALL_SAC.sac)
 
 
-def preferences(episodes: list[Episode], choice: Choice | None = None) -> list[Preference]:
+def answers(episodes: list[Episode], preferred: Preferred | None = None) -> list[Answer]:
+    """An answer to each pair of neighbours among the segments of `episodes`: `preferred`, or what is true."""
     segments = cut(episodes, SMALL.segment_length)
     pairs = list(zip(segments[::2], segments[1::2], strict=False))
-    right: list[Choice] = ["left" if a.true_return > b.true_return else "right" for a, b in pairs]
-    return [Preference(i + 1, Query(a, b, id=i + 1), choice or right[i]) for i, (a, b) in enumerate(pairs)]
+    better: list[Preferred] = ["left" if a.true_return > b.true_return else "right" for a, b in pairs]
+    return [make_answer(Question(pair, id=i + 1), preferred or better[i], seq=i + 1) for i, pair in enumerate(pairs)]

@@ -5,14 +5,15 @@ import dataclasses
 import toy_envs  # noqa: F401  # registers the environment
 
 from prefrl.config.algorithms import PPOConfig, SACConfig
-from prefrl.config.run import RewardConfig, TrainConfig
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.run import TrainConfig
 
 SMALL = TrainConfig(
     "MoveRight-v0",
     steps=800,
     labels=20,
     segment_length=10,
-    spans=4,
+    rounds=4,
     explore_steps=80,
     ppo=PPOConfig(n_envs=4, n_steps=20, batch_size=40, n_epochs=2, hidden=(8,)),
     reward_model=RewardConfig(members=2, hidden=(16,), batch_size=16),

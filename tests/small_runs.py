@@ -4,7 +4,7 @@ import dataclasses
 
 import small
 
-from prefrl.config.run import RewardConfig
+from prefrl.config.rewards import RewardConfig
 from prefrl.runs.run_dir import RunDir
 
 SMALL = dataclasses.replace(small.SMALL, reward_model=RewardConfig(members=2, hidden=(8,), max_epochs=3))

@@ -1,33 +1,45 @@
 """Stores with something of everything, for tests. Import as `from stores import fill`."""
 
+import dataclasses
+import os
 import sqlite3
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from builders import make_query, make_segment
+from builders import make_question, make_segment
 
 from prefrl.data.segment import Film, Segment
-from prefrl.feedback.question import Query
-from prefrl.store.claims import Desk
-from prefrl.store.store import Answer, Store, StoreInfo
+from prefrl.data.spaces import Spaces
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.comparison import Comparison, Preferred
+from prefrl.feedback.question import Question
+from prefrl.store.store import Store, StoreInfo
 
 
 def fill(store: Store, rng: np.random.Generator, env_id: str = "Walk-v0") -> list[int]:
     """Twelve questions of all kinds of segments; answers of two people, corrections, a repeat; their ids."""
-    store.describe(StoreInfo(env_id, {"speed": 2.0, "name": "é"}, 3, 2, {"numpy": "2"}, goal="walk"))
-    ids = store.add_queries(_questions(rng))
-    choices = ("left", "right", "tie", "skip", "left", "right", "left", "right", "left")
-    for number, choice in enumerate(choices):  # type: ignore[assignment]
+    info = StoreInfo(env_id, {"speed": 2.0, "name": "é"}, Spaces.vectors(3, 2), {"numpy": "2"}, goal="walk")
+    store.describe(info)
+    ids = store.add_questions(_questions(rng))
+    asked = [store.question(id) for id in ids]
+    choices: tuple[Preferred, ...] = ("left", "right", "tie", "skip", "left", "right", "left", "right", "left")
+    for number, choice in enumerate(choices):
         given = {"shown_at": 1e9 / 3 + number, "answered_at": 1e9 / 3 + number + 0.75} if number % 2 else {}
-        store.add_answers([Answer(ids[number], choice, "Zoë" if number % 2 else "oracle", f"id {number}", **given)])
-    store.add_answers([Answer(ids[0], "right", "oracle", "better", supersedes=1)])
-    store.add_answers([Answer(ids[2], None, "oracle", "back", supersedes=3)])
-    Desk(store).add_repeat(Answer(ids[1], "left", "Zoë", "again", shown_at=5.0, answered_at=7.5), swapped=True)
+        annotator = "Zoë" if number % 2 else "oracle"
+        store.add_answers([Answer(asked[number], Comparison(choice), annotator, f"id {number}", **given)])
+    store.add_answers([Answer(asked[0], Comparison("right"), "oracle", "better", replaces=1)])
+    store.add_answers([Answer(asked[2], None, "oracle", "back", replaces=3)])
+    again = {"shown_at": 5.0, "answered_at": 7.5, "is_repeat": True, "shown_order": (1, 0)}
+    store.add_answers([Answer(asked[1], Comparison("left"), "Zoë", "again", **again)])  # type: ignore[arg-type]
     store.withdraw(ids[10:])
     return ids
 
 
-def _questions(rng: np.random.Generator) -> list[Query]:
+def _questions(rng: np.random.Generator) -> list[Question]:
     states = make_segment(rng, 5, state_dim=4)
     states.sim_states[2, 1] = np.array([0x7FF8_DEAD_BEEF_0001], np.uint64).view(np.float64)[0]  # type: ignore[index]
     kinds: list[Segment] = [
@@ -38,20 +50,73 @@ def _questions(rng: np.random.Generator) -> list[Query]:
         make_segment(rng, 5),
         filmed(make_segment(rng, 5), [b"a", b"a", b"\xff\xd8", b"a", b"b", b"b"]),
     ]
-    asked = [Query(kinds[i % 6], kinds[(i + 1) % 6], 100 * i, swapped=bool(i % 2)) for i in range(6)]
-    return asked + [make_query(rng, 5, num_timesteps=600) for _ in range(6)]
+    asked = [Question((kinds[i % 6], kinds[(i + 1) % 6]), num_timesteps=100 * i) for i in range(6)]
+    return asked + [make_question(rng, 5, num_timesteps=600) for _ in range(6)]
 
 
 def filmed(segment: Segment, jpegs: list[bytes]) -> Segment:
     """`segment` with pictures."""
-    arrays = (segment.obs, segment.actions, segment.absorbing, segment.true_rewards)
-    return Segment(*arrays, film=Film(tuple(jpegs), 12.5))
+    return dataclasses.replace(segment, film=Film(tuple(jpegs), 12.5))
 
 
-TABLES = ("meta", "segments", "films", "queries", "preferences", "repeats")
+def named_segment(rng: np.random.Generator, steps: int = 5, absorbing_from: int | None = None) -> Segment:
+    """A segment that observes an image, a vector and a whole number."""
+    made = make_segment(rng, steps, absorbing_from=absorbing_from)
+    image = np.zeros((steps + 1, 8, 8, 3), np.uint8)
+    image[:, 2:4] = rng.integers(256, size=(steps + 1, 2, 8, 3))
+    obs = {"image": image, "speed": made.obs["obs"], "lives": np.arange(steps + 1, dtype=np.int64)}
+    return dataclasses.replace(made, obs=obs)
+
+
+TABLES = ("meta", "runs", "annotators", "segments", "films", "questions", "question_segments", "answers")
 
 
 def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table, checksums included."""
     with sqlite3.connect(path) as db:
-        return {table: db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in TABLES}
+        return {table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in TABLES}
+
+
+def version1_run(folder: Path) -> Path:
+    """A run folder that version 1 of the store made.
+
+    The last commit before version 2 wrote it: `train` of 4000 steps and 12 labels on CartPole-v1 in four rounds, ended
+    by a KeyboardInterrupt after the checkpoint of the third. Then "alice" answered as people do: of four new questions
+    she called the first "left", took that back, then "tie"; the second "skip". The first was repeated with its sides
+    exchanged, "tie", and so was the oldest of all, which she took back. The third stayed open, the fourth was
+    withdrawn, and the first shows a film.
+    """
+    archive = Path(__file__).parent / "data_files" / "version1_run.tar.xz"
+    with tarfile.open(archive) as files:
+        files.extractall(folder, filter="data")
+    return folder / "version1_run"
+
+
+def answer_to(
+    number: int | None, preferred: Preferred | None = "left", annotator: str = "oracle", **fields: Any
+) -> Answer:
+    """An answer to the stored comparison of this number; None takes back the one that `replaces` names."""
+    question = dataclasses.replace(_ANY, id=number)
+    return Answer(question, None if preferred is None else Comparison(preferred), annotator, **fields)
+
+
+_ANY = make_question(np.random.default_rng(0), 1)
+
+
+def python(script: str, *arguments: object, before: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `script` in a process of its own."""
+    command = [*(before or []), sys.executable, "-c", script, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+ANSWERING = """
+import sys
+from prefrl.store.store import Store
+from stores import answer_to
+with Store(sys.argv[1]) as store:
+    for question_id in range(1, 51):
+        sent = f"{sys.argv[3]} {question_id}"
+        [seq] = store.add_answers([answer_to(question_id, "left", sys.argv[2], submission_id=sent)])
+        print(seq, flush=True)
+"""

@@ -22,9 +22,8 @@ def python(code: str) -> str:
 def test_every_public_name_is_a_documented_function_or_class(name: str) -> None:
     value = getattr(prefrl, name)
     assert not isinstance(value, ModuleType)
-    if name != "Choice":
-        assert inspect.isclass(value) or inspect.isfunction(value)
-        assert inspect.getdoc(value)
+    assert inspect.isclass(value) or inspect.isfunction(value)
+    assert inspect.getdoc(value)
 
 
 def test_no_module_has_the_name_of_a_public_function_or_class() -> None:

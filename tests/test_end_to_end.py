@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from labelling import Person, xvfb
+from label_bot import KEYS, Person, better, said, xvfb
 
 from prefrl.errors import StoreError
 from prefrl.evaluation.evaluate import evaluate
-from prefrl.feedback.answer import effective
+from prefrl.feedback.answer import standing
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.store import Store
 
@@ -66,13 +66,15 @@ def test_a_person_teaches_a_hopper_while_programs_die(
                     person.answer()
                 except StoreError:  # both programs are busy with it
                     time.sleep(0.1)
-            given = store.preferences()
+            given = store.answers()
     assert trainers[-1].returncode == 0
     assert (len(windows), len(trainers)) == (3, 3)
-    kept = {p.seq: (p.query.id, p.choice) for p in given}
+    kept = {answer.seq: (answer.question.id, said(answer)) for answer in given}
     assert person.acknowledged.items() <= kept.items()
-    counted = effective(given)
-    assert LABELS - 8 <= len(counted) == len({p.query.id for p in given})  # each once, whatever was taken back
-    right = [(p.query.left.true_return > p.query.right.true_return) == (p.choice == "left") for p in counted]
+    counted = standing(given)
+    assert (
+        LABELS - 8 <= len(counted) == len({answer.question.id for answer in given})
+    )  # each once, whatever was taken back
+    right = [KEYS.get(answer.words) == better(answer.question) for answer in counted]
     assert sum(right) >= 0.95 * len(right)
     assert evaluate(run_dir, episodes=5).true_return.mean > 5 * RANDOM_RETURN

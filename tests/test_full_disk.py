@@ -41,7 +41,7 @@ def fill(left):
 mount("-t", "tmpfs", "-o", "size=4m", "none")
 whole = train(SMALL, other)
 path = folder / "run"
-options = "--steps 800 --labels 20 --segment-length 10 --spans 4 --explore-steps 80 --ppo.n-envs 4 --ppo.n-steps 20"
+options = "--steps 800 --labels 20 --segment-length 10 --rounds 4 --explore-steps 80 --ppo.n-envs 4 --ppo.n-steps 20"
 options += " --ppo.batch-size 40 --ppo.n-epochs 2 --ppo.hidden 8 --reward-model.members 2 --reward-model.hidden 8"
 command = ["train", "MoveRight-v0", *options.split(), "--reward-model.max-epochs", "3", "--run-dir", str(path)]
 codes = []
@@ -54,7 +54,7 @@ for left in (0, 8192, 40_000, 90_000, 150_000, 300_000):
     (folder / "ballast").unlink()
     if path.exists() and (path / "preferences.sqlite").exists():
         with Store(RunDir.open(path).store_url) as store:
-            store.preferences()
+            store.answers()
         RunDir.open(path).latest_checkpoint()
 assert codes[0] == 7 and codes.count(7) >= 3, codes
 code, told = prefrl(*(["resume", str(path)] if path.exists() else command))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import make_query
-from labelling import need
+from builders import make_answer, make_question
+from label_bot import need
 
 from prefrl.runs import checkpoints
-from prefrl.store.store import Answer, Store
+from prefrl.store.store import Store
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
 
@@ -34,11 +34,14 @@ checkpoints.write(folder, int(sys.argv[2]), {"a": b"new", "b": b"new"}, {"is": "
 ANSWER = """
 import sys
 from pathlib import Path
-from prefrl.store.store import Answer, Store
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.comparison import Comparison
+from prefrl.store.store import Store
 folder = Path(sys.argv[1])
 with Store(f"sqlite:///{folder}/store.sqlite") as store:
+    answer = Answer(store.question(2), Comparison("right"))
     open(folder / "start", "w").close()
-    print(store.add_answers([Answer(2, "right")])[0], flush=True)
+    print(store.add_answers([answer])[0], flush=True)
 """
 
 
@@ -96,16 +99,16 @@ def test_an_answer_is_there_or_not_and_surely_if_acknowledged(tmp_path: Path) ->
     (tmp_path / "original").mkdir()
     rng = np.random.default_rng(0)
     with Store(f"sqlite:///{tmp_path}/original/store.sqlite") as store:
-        store.add_queries([make_query(rng, 5) for _ in range(3)])
-        store.add_answers([Answer(1, "left")])
+        store.add_questions([make_question(rng, 5) for _ in range(3)])
+        store.add_answers([make_answer(store.question(1))])
     seen = []
     for folder, told in kill_everywhere(tmp_path, ANSWER):
         with Store(f"sqlite:///{folder}/store.sqlite") as store:
-            held = [(p.query.id, p.choice) for p in store.preferences()]
+            held = [(answer.question.id, answer.words) for answer in store.answers()]
             assert held in ([(1, "left")], [(1, "left"), (2, "right")])
             assert len(held) == 2 or told == ""
             seen.append(len(held))
-            assert store.add_answers([Answer(3, "tie")]) == [len(held) + 1]
+            assert store.add_answers([make_answer(store.question(3), "tie")]) == [len(held) + 1]
     assert len(seen) > 6
     assert set(seen) == {1, 2}
 

@@ -19,7 +19,7 @@ IMPATIENT = (
     "import sys; from prefrl import watchdog; from prefrl.cli.main import main; "
     "watchdog.LIMITS.update(step=2.0, render=2.0); sys.exit(main())"
 )
-SMALL = "--steps 4000 --labels 10 --segment-length 10 --spans 4 --explore-steps 320 --ppo.n-envs 4 --ppo.n-steps 80"
+SMALL = "--steps 4000 --labels 10 --segment-length 10 --rounds 4 --explore-steps 320 --ppo.n-envs 4 --ppo.n-steps 80"
 FATAL = ["train", "toy_envs:Fatal-v0", *SMALL.split(), "--ppo.batch-size", "80"]
 LONG = ["train", "toy_envs:MoveRight-v0", "--steps", "10000000", "--labels", "10", "--segment-length", "10"]
 HERE = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
@@ -52,7 +52,7 @@ def test_an_environment_that_takes_the_process_with_it(fault: str, said: str, tm
     checkpoint = run.latest_checkpoint()
     assert checkpoint is not None
     with Store(run.store_url) as store:
-        assert store.num_preferences() == len(store.preferences()) >= checkpoint.state["watermark"] > 0
+        assert store.num_answers() == len(store.answers()) >= checkpoint.state["watermark"] > 0
     with run.lock():
         pass  # nobody is left in the folder
 

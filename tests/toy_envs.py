@@ -119,7 +119,7 @@ class OneStep(gym.Env):
 class RandomEnds(gym.Env):
     """Random observations (3,), rewards and lengths from 1 to 9; half of the episodes terminate, half are truncated.
 
-    All of it hangs on the seed of the reset and the actions (2,), which shift the rewards. With `reuse_buffer` the
+    All of it depends on the seed of the reset and on the actions (2,), which shift the rewards. With `reuse_buffer` the
     observation is one array, changed in place.
     """
 

@@ -1,42 +1,98 @@
-"""Values after the reward has changed: what PPO expects must be of the reward that it is paid now.
+"""PPO (Schulman et al. 2017): learns from what it does now, and forgets it."""
 
-Axes: K episodes of T steps.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.common.utils import ConstantSchedule
+from stable_baselines3.common.vec_env import VecEnv
 
+from prefrl.algorithms.base import FUSED, SB3Algorithm
+from prefrl.config.algorithms import PPOConfig
 from prefrl.data.episode import Episode
-from prefrl.environments.recorder import LearnedRewardVecEnv
+from prefrl.data.spaces import is_finite
+
+REWARD_CLIP = 100.0  # SB3's default of 10 would cut into what a termination is paid
 
 
-def move_values(agent: PPO, normaliser: VecNormalize, paid: LearnedRewardVecEnv, episodes: Sequence[Episode]) -> None:
-    """Add to all values of `agent` the constant that fits best to what its latest `episodes` would be paid now.
+class PPOAlgorithm(SB3Algorithm[PPOConfig, PPO]):
+    """PPO, whose step size falls in the course of a run, and whose values follow the reward at once."""
 
-    A new reward has another mean. A mean that moves by d moves every value by d / (1 - gamma), and so the advantage of
-    a step that ends an episode, and of no other: until the value net had followed, which takes it many updates, dying
-    would look better or worse than it is. Episodes with a value that is not finite are left out.
-    """
-    episodes = [e for e in episodes if np.isfinite(e.obs).all()]
-    if episodes:
-        rewards = [normaliser.normalize_reward(paid.pay(*e.transitions)) for e in episodes]
-        values = [_values(agent, normaliser, e) for e in episodes]
-        terminated = np.array([e.terminated for e in episodes])
-        with torch.no_grad():
-            agent.policy.value_net.bias.add_(offset(rewards, values, terminated, agent.gamma))
+    name: ClassVar[str] = "ppo"
+    reward_clip: ClassVar[float | None] = REWARD_CLIP
+
+    def make(self, venv: VecEnv) -> PPO:
+        return make_ppo(self.settings, venv)
+
+    def without_learning(self, settings: PPOConfig) -> PPOConfig:
+        return replace(settings, n_steps=settings.batch_size)  # SB3 warns of updates that it will not do
+
+    def train(self, round_index: int, until: int, on_rollout: Callable[[int], None]) -> None:
+        share = min(1.0, self.num_timesteps / self.config.steps)
+        first, last = self.settings.learning_rate, self.settings.final_learning_rate
+        self.agent.lr_schedule = ConstantSchedule(first + share * (last - first))
+        super().train(round_index, until, on_rollout)
+
+    def reward_changed(self, round_index: int, episodes: Sequence[Episode]) -> None:
+        if round_index > 0:  # before, no values have been learned
+            self.shift_values(episodes)
+
+    def shift_values(self, episodes: Sequence[Episode]) -> None:
+        """Add to all values the constant that fits best to what the latest `episodes` would be paid now.
+
+        A new reward has another mean. A mean that moves by d moves every value by d / (1 - gamma), and so the advantage
+        of a step that ends an episode, and of no other: until the value net had followed, which takes it many updates,
+        dying would look better or worse than it is. Episodes with a value that is not finite are left out.
+        """
+        assert self.paid is not None
+        episodes = [e for e in episodes if is_finite(e.obs)]
+        if episodes:
+            rewards = [self.normaliser.normalize_reward(self.paid.pay(*e.transitions)) for e in episodes]
+            values = [self._values(e) for e in episodes]
+            terminated = np.array([e.terminated for e in episodes])
+            with torch.no_grad():
+                self.agent.policy.value_net.bias.add_(offset(rewards, values, terminated, self.agent.gamma))
+
+    @torch.no_grad()
+    def _values(self, episode: Episode) -> NDArray[np.float64]:
+        (obs,) = episode.obs.values()
+        seen = torch.as_tensor(self.normaliser.normalize_obs(obs), dtype=torch.float32)
+        values: NDArray[np.float64] = self.agent.policy.predict_values(seen)[:, 0].double().numpy()
+        values[-1] *= not episode.terminated
+        return values
 
 
-@torch.no_grad()
-def _values(agent: PPO, normaliser: VecNormalize, episode: Episode) -> NDArray[np.float64]:
-    obs = torch.as_tensor(normaliser.normalize_obs(episode.obs), dtype=torch.float32)
-    values: NDArray[np.float64] = agent.policy.predict_values(obs)[:, 0].double().numpy()
-    values[-1] *= not episode.terminated
-    return values
+def make_ppo(settings: PPOConfig, venv: VecEnv) -> PPO:
+    """Stable-Baselines3's agent; seed its generators first."""
+    continuous = isinstance(venv.action_space, spaces.Box)
+    policy_kwargs: dict[str, Any] = {
+        "net_arch": list(settings.hidden),
+        "activation_fn": {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[settings.activation],
+        "ortho_init": False,
+        "optimizer_kwargs": {**FUSED, "eps": settings.adam_eps},
+        **({"log_std_init": settings.log_std_init} if continuous else {}),
+    }
+    return PPO(
+        "MlpPolicy",
+        venv,
+        n_steps=settings.n_steps,
+        batch_size=settings.batch_size,
+        n_epochs=settings.n_epochs,
+        learning_rate=settings.learning_rate,
+        gamma=settings.gamma,
+        gae_lambda=settings.gae_lambda,
+        clip_range=settings.clip_range,
+        ent_coef=settings.ent_coef,
+        vf_coef=settings.vf_coef,
+        max_grad_norm=settings.max_grad_norm,
+        policy_kwargs=policy_kwargs,
+        device="cpu",
+    )
 
 
 def offset(
@@ -49,7 +105,7 @@ def offset(
 
         c = sum_t delta_t / sum_t (1 - gamma [s_{t+1} is not terminal])
 
-    LSTD with a constant as its only feature (Bradtke & Barto 1996).
+    LSTD with a constant as its only feature (Bradtke & Barto 1996). Axes: K episodes of T steps.
 
     Args:
         rewards: of each episode (T,).

@@ -1,4 +1,4 @@
-"""The replay buffer of an off-policy algorithm: paid anew when the reward has changed, saved without pickle.
+"""The replay buffer of an off-policy algorithm: paid again when the reward has changed, saved without pickle.
 
 Axes: L steps of N environments.
 """
@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
-from stable_baselines3 import SAC
 from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from prefrl.environments.recorder import LearnedRewardVecEnv, action_array
+from prefrl.data.spaces import named
+from prefrl.environments.learned_reward import LearnedRewardVecEnv
+from prefrl.environments.spaces import action_array
 from prefrl.errors import CheckpointError
 
 ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
@@ -21,9 +23,9 @@ CHUNK = 4096
 
 
 class RawReplayBuffer(ReplayBuffer):
-    """Remembers last observations of episodes as they were.
+    """Keeps the last observation of each episode as it was.
 
-    SB3 takes them back from what VecNormalize made of them, which clips them: what ends an episode is often far out.
+    SB3 computes it back from what VecNormalize made of it, which was clipped: what ends an episode is often far out.
     """
 
     def add(
@@ -41,7 +43,7 @@ class RawReplayBuffer(ReplayBuffer):
         super().add(obs, next_obs, action, reward, done, infos)
 
 
-def relabel(agent: SAC, paid: LearnedRewardVecEnv) -> None:
+def relabel(agent: OffPolicyAlgorithm, paid: LearnedRewardVecEnv) -> None:
     """Pay every remembered step as it would be paid now (Lee et al. 2021, PEBBLE).
 
     The absorbing state needs no steps of its own: a termination is paid what staying there is worth.
@@ -53,10 +55,12 @@ def relabel(agent: SAC, paid: LearnedRewardVecEnv) -> None:
         actions = agent.policy.unscale_action(_flat(buffer.actions[rows]).reshape(-1, *agent.action_space.shape))  # type: ignore[misc]
         terminated = _terminated(buffer, rows)
         executed = action_array(agent.action_space, actions)
-        buffer.rewards[rows] = paid.pay(obs, executed, next_obs, terminated.ravel()).reshape(terminated.shape)
+        buffer.rewards[rows] = paid.pay(named(obs), executed, named(next_obs), terminated.ravel()).reshape(
+            terminated.shape
+        )
 
 
-def holds_ends(agent: SAC) -> bool:
+def holds_ends(agent: OffPolicyAlgorithm) -> bool:
     """Whether a remembered step ended its episode, other than by a time limit."""
     buffer = _buffer(agent)
     return bool(_terminated(buffer, slice(_filled(buffer))).any())
@@ -75,15 +79,15 @@ def _flat(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return values.reshape(-1, values.shape[-1])  # (L N, ...)
 
 
-def to_bytes(agent: SAC) -> bytes:
+def to_bytes(agent: OffPolicyAlgorithm) -> bytes:
     """What `agent` remembers, as a safetensors file."""
     buffer = _buffer(agent)
     arrays = {name: np.ascontiguousarray(getattr(buffer, name)[: _filled(buffer)]) for name in ARRAYS}
     return save({**arrays, "pos": np.array([buffer.pos])})
 
 
-def from_bytes(agent: SAC, data: bytes) -> None:
-    """Let `agent` remember what `to_bytes` wrote.
+def from_bytes(agent: OffPolicyAlgorithm, data: bytes) -> None:
+    """Fill the buffer of `agent` with what `to_bytes` wrote.
 
     Raises:
         CheckpointError: it is of another environment, or of a larger buffer.
@@ -104,6 +108,6 @@ def from_bytes(agent: SAC, data: bytes) -> None:
         raise CheckpointError(f"the saved replay buffer does not fit this run: {error}") from error
 
 
-def _buffer(agent: SAC) -> ReplayBuffer:
+def _buffer(agent: OffPolicyAlgorithm) -> ReplayBuffer:
     assert agent.replay_buffer is not None
     return agent.replay_buffer

@@ -1,55 +1,49 @@
 """How agents act when nothing is learned from it. Axes: N environments."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecNormalize
 
-from prefrl.algorithms.saving import Agent
 from prefrl.data.episode import Episode
 from prefrl.environments.recorder import RecordingVecEnv
 
 
 def first_episodes(
-    agent: Agent,
-    venv: VecNormalize,
+    act: Callable[[NDArray[Any]], NDArray[Any]],
     recorder: RecordingVecEnv,
     *,
     seed: int,
     longest: int,
     random_shares: Sequence[float] | NDArray[np.float64] = (),
 ) -> list[Episode]:
-    """The first episode of each environment, (N,), the agent acting by its policy's mode.
+    """The first episode of each environment, (N,).
 
     Args:
-        agent: who acts.
-        venv: `recorder` as the agent sees it. Its statistics stay as they are.
-        recorder: what is recorded there so far is forgotten.
+        act: what the agent does for raw observations (N, *shape), as `Algorithm.act`.
+        recorder: the environments. What is recorded there so far is dropped.
         seed: of the first environment; the next ones follow.
         longest: steps after which episodes are cut.
         random_shares: (N,) of the steps in which the agent acts at random instead; never if empty.
     """
     shares, rng = np.asarray(random_shares), np.random.default_rng(seed)
-    learning, venv.training = venv.training, False
-    venv.seed(seed)
-    obs, running = np.asarray(venv.reset()), np.ones(venv.num_envs, dtype=bool)
+    recorder.seed(seed)
+    obs, running = np.asarray(recorder.reset()), np.ones(recorder.num_envs, dtype=bool)
     for _ in range(longest):
-        actions, _ = agent.predict(obs, deterministic=True)
+        actions = act(obs)
         if shares.any():
-            at_random = rng.random(venv.num_envs) < shares
-            actions[at_random] = random_actions(venv.action_space, venv.num_envs, rng)[at_random]
-        after, _, dones, _ = venv.step(actions)
+            at_random = rng.random(recorder.num_envs) < shares
+            actions[at_random] = random_actions(recorder.action_space, recorder.num_envs, rng)[at_random]
+        after, _, dones, _ = recorder.step(actions)
         obs, running = np.asarray(after), running & ~dones
         if not running.any():
             break
-    venv.training = learning
     first: dict[int, Episode] = {}
     for episode in recorder.drain():
         first.setdefault(episode.env_index, episode)
-    return [first[i] for i in range(venv.num_envs)]
+    return [first[i] for i in range(recorder.num_envs)]
 
 
 def random_actions(space: spaces.Space[Any], count: int, rng: np.random.Generator) -> NDArray[Any]:

@@ -5,20 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
 
 from prefrl.errors import CheckpointError, PrefrlError, StoreError
 from prefrl.feedback.answer import fingerprint
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.files import sha256
 from prefrl.runs.run_dir import RunDir, agent_sums
+from prefrl.store.run_store import has_store, open_store
 from prefrl.store.salvage import readable
 from prefrl.store.schema import metadata, row_segment, segments, verify
-from prefrl.store.store import Store
 
 
 def checkup(run_dir: Path) -> int:
-    """Look at every file that tells something of a run, and print what is found.
+    """Look at every file of a run, and print what is found.
 
     Returns:
         0 if all is whole, else the exit code that the first damage would give.
@@ -57,27 +57,25 @@ def check_config(run: RunDir, _found: Found) -> str:
 
 def check_store(run: RunDir, found: Found) -> str:
     """Every row of the store, those that nobody reads any more too."""
-    path = run.path / "preferences.sqlite"
-    if not path.exists():
+    if not has_store(run):
         if found.latest is None:
             return "not there yet"
         raise StoreError("missing; restore a copy")
     try:
-        with Store(run.store_url) as store:
+        with open_store(run) as store:
             with store.transaction() as connection:
                 _verify_rows(connection)
-            return f"{store.num_preferences()} answers to {store.num_queries()} questions"
+            return f"{store.num_answers()} answers to {store.num_questions()} questions"
     except StoreError as error:
-        saved = len(list(readable(run.store_url)))
+        saved = len(readable(run.store_url))
         raise StoreError(
             f"{error}; {saved} answers and undos in it can still be read: prefrl export {run.path} --salvage"
         ) from error
 
 
 def _verify_rows(connection: Connection) -> None:
-    there = inspect(connection)
     for table in metadata.tables.values():
-        if "crc" in table.columns and there.has_table(table.name):
+        if "crc" in table.columns:
             for row in connection.execute(select(table)).mappings():
                 verify(table, row)
                 if table is segments:
@@ -89,7 +87,7 @@ def check_answers(run: RunDir, found: Found) -> str:
     checkpoint = found.latest
     if checkpoint is None:
         return "none was learned from yet"
-    known = [p for p in readable(run.store_url) if p.seq <= checkpoint.state["watermark"]]
+    known = [a for a in readable(run.store_url) if (a.seq or 0) <= checkpoint.state["watermark"]]
     if fingerprint(known) != checkpoint.state["answers"]:
         raise StoreError("the store lacks answers that the run has learned from; restore a copy")
     return f"those that the run has learned from, {len(known)}, are there"

@@ -83,7 +83,7 @@ class Inspect:
     last: int = 10
     """Answers to list."""
 
-    query: int | None = None
+    question: Annotated[int | None, tyro.conf.arg(aliases=["--query"])] = None
     """Number of a question to tell about."""
 
     video: Path | None = None

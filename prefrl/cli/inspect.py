@@ -1,53 +1,58 @@
-"""Look into a preference store from the terminal: what it holds, the last answers, one question and its clips."""
+"""Look into a store from the terminal: what it holds, the last answers, one question and its clips."""
 
+import json
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from prefrl.errors import EnvError, UsageError
-from prefrl.feedback.comparison import CHOICES
-from prefrl.feedback.question import Query
+from prefrl.feedback.answer import Answer, standing
+from prefrl.feedback.comparison import PREFERRED
+from prefrl.feedback.kinds import kind_of
+from prefrl.feedback.question import Question
 from prefrl.labelling.playback import CLIP_SECONDS
 from prefrl.rendering.camera import Frame
 from prefrl.rendering.clips import Renderer, write_mp4
 from prefrl.store import rows as dump
 from prefrl.store.export import open_store
-from prefrl.store.rows import Dump, Row
-from prefrl.store.store import StoreInfo
+from prefrl.store.info import StoreInfo
+from prefrl.store.rows import Dump
 
-GAP = 8  # pixels between the two clips of a question
+GAP = 8  # pixels between two clips of a question
 
 
-def inspect(source: Path, last: int = 10, query_id: int | None = None, video: Path | None = None) -> str:
+def inspect(source: Path, last: int = 10, question_id: int | None = None, video: Path | None = None) -> str:
     """What the store of `source`, a run folder or a store's file, holds, for people to read.
 
     Args:
         source: folder or file.
         last: answers to list, latest last.
-        query_id: the question to tell about instead, if any.
+        question_id: the question to describe instead, if any.
         video: file to write the clips of that question to, side by side.
 
     Raises:
-        UsageError: no store, or `video` without `query_id`.
+        UsageError: no store, or `video` without `question_id`.
         StoreError: it holds no such question.
         EnvError: the clips cannot be drawn here.
     """
     if last < 0:
         raise UsageError(f"--last is {last}; give 0 or more")
-    if video is not None and query_id is None:
-        raise UsageError("--video shows the clips of one question; say which with --query")
+    if video is not None and question_id is None:
+        raise UsageError("--video shows the clips of one question; say which with --question")
     with open_store(source) as store:
-        if query_id is None:
+        if question_id is None:
             held = dump.read(store)
-            return "\n".join(_rows([*_counts(held), *_last(held, last)]))
-        query, info = store.query(query_id), store.info()
-        lines = _rows(_question(query, dump.read_preferences(store, query_id)))
+            answers = [answer for answer in dump.make_answers(held.rows) if not answer.is_repeat]
+            return "\n".join(_rows([*_counts(held), *_last(answers[-last:] if last else [])]))
+        question, info = store.question(question_id), store.info()
+        given = [answer for answer in store.answers() if answer.question.id == question_id]
+        lines = _rows(_question(question, given))
     if video is not None:
-        _film(query, info, video)
+        _film(question, info, video)
         lines.append(f"written to {video}")
     return "\n".join(lines)
 
@@ -57,83 +62,106 @@ def _rows(pairs: list[tuple[str, str]]) -> list[str]:
 
 
 def _counts(held: Dump) -> list[tuple[str, str]]:
-    segments, queries, preferences = (held.rows[name] for name in ("segments", "queries", "preferences"))
-    count = effective(preferences)
-    kinds = Counter(row["choice"] for row in count)
-    answered = {row["query_id"] for row in count}
-    withdrawn = sum(row["withdrawn_at"] is not None and row["id"] not in answered for row in queries)
+    segments, questions, given = held.rows["segments"], held.rows["questions"], dump.make_answers(held.rows)
+    count, repeats = standing(given), standing(given, repeats=True)
+    others = sum(not answer.is_repeat for answer in given) - len(count)
+    answered = {answer.question.id for answer in count}
+    withdrawn = sum(row["withdrawn_at"] is not None and row["id"] not in answered for row in questions)
     lengths = sorted({len(row["actions"]) for row in segments})
     dying = sum(bool(row["absorbing"][-1]) for row in segments)
-    open_ = len(queries) - len(answered) - withdrawn
+    open_ = len(questions) - len(answered) - withdrawn
     rows = [
-        ("environment", held.info.env_id if held.info else "not told"),
+        ("environment", held.info.env_id if held.info else "not described"),
         ("goal", held.info.goal or "" if held.info else ""),
         ("segments", f"{len(segments)} of {' or '.join(map(str, lengths))} steps, {dying} with a terminal state"),
-        ("questions", f"{len(queries)}: {len(answered)} answered, {open_} open, {withdrawn} withdrawn"),
-        ("answers", f"{len(count)}: " + ", ".join(f"{kinds[kind]} {kind}" for kind in CHOICES)),
-        ("", f"{len(preferences) - len(count)} more were taken back or take one back"),
+        ("questions", f"{len(questions)}: {len(answered)} answered, {open_} open, {withdrawn} withdrawn"),
+        ("answers", f"{len(count)}: {_said(count)}"),
+        ("", f"{others} more were taken back or take one back"),
     ]
-    rows += [("annotator", _annotator(name, count)) for name in dict.fromkeys(row["annotator"] for row in count)]
-    rows.append(("repeats", f"{len(effective(held.rows['repeats']))} questions asked again, to see who is consistent"))
+    rows += [("annotator", _annotator(name, count)) for name in dict.fromkeys(answer.annotator for answer in count)]
+    rows.append(("repeats", f"{len(repeats)} questions asked again, to see who is consistent"))
     return [row for row in rows if row != ("goal", "")]
 
 
-def _annotator(name: str, count: list[Row]) -> str:
-    mine = [row for row in count if row["annotator"] == name]
-    times = [seconds for row in mine if (seconds := thinking(row)) is not None]
+def _said(count: Sequence[Answer]) -> str:
+    """How often each comparison was given, and how many answers of other kinds."""
+    said = Counter(_value(answer) for answer in count if answer.question.kind == "comparison")
+    others = Counter(answer.question.kind for answer in count if answer.question.kind != "comparison")
+    return ", ".join(
+        [*(f"{said[value]} {value}" for value in PREFERRED), *(f"{n} {kind}" for kind, n in others.items())]
+    )
+
+
+def _value(answer: Answer) -> str:
+    if answer.value is None:
+        return f"not {answer.replaces}"
+    value = kind_of(answer.question).to_json(answer.value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _annotator(name: str, count: list[Answer]) -> str:
+    mine = [answer for answer in count if answer.annotator == name]
+    times = [seconds for answer in mine if (seconds := _thinking(answer)) is not None]
     return f"{name}: {len(mine)} answers" + (f", {statistics.median(times):.1f} s each (median)" if times else "")
 
 
-def _last(held: Dump, last: int) -> list[tuple[str, str]]:
-    asked = {row["id"]: row for row in held.rows["queries"]}
-    shown = held.rows["preferences"][-last:] if last else []
+def _last(shown: list[Answer]) -> list[tuple[str, str]]:
     head = [("", ""), ("answer", f"{'question':>8}  {'recorded at step':>16}  {'choice':<9}{'annotator':<14}given")]
-    return (head if shown else []) + [(str(row["seq"]), _answer(row, asked[row["query_id"]])) for row in shown]
+    return (head if shown else []) + [(str(answer.seq), _answer(answer)) for answer in shown]
 
 
-def _answer(row: Row, query: Row) -> str:
-    choice = row["choice"] or f"not {row['supersedes']}"
-    given = "" if row["answered_at"] is None else f"{datetime.fromtimestamp(row['answered_at']):%Y-%m-%d %H:%M:%S}"
-    seconds = thinking(row)
+def _answer(answer: Answer) -> str:
+    at = answer.answered_at
+    given = "" if at is None else f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}"
+    seconds = _thinking(answer)
     took = "" if seconds is None else f" after {seconds:.1f} s"
-    return f"{row['query_id']:>8}  {query['num_timesteps']:>16}  {choice:<9}{row['annotator']:<14}{given}{took}"
+    asked = f"{answer.question.id:>8}  {answer.question.num_timesteps:>16}"
+    return f"{asked}  {_value(answer):<9}{answer.annotator:<14}{given}{took}"
 
 
-def _question(query: Query, answers: list[Row]) -> list[tuple[str, str]]:
-    count = {row["seq"] for row in effective(answers)}
-    rows = [("question", str(query.id)), ("recorded at", f"step {query.num_timesteps}")]
-    for side, segment in (("left", query.left), ("right", query.right)):
+def _question(question: Question, answers: list[Answer]) -> list[tuple[str, str]]:
+    rows = [("question", str(question.id)), ("recorded at", f"step {question.num_timesteps}")]
+    for name, segment in zip(_places(question), question.segments, strict=True):
         living = int((~segment.absorbing[:-1]).sum())
         end = ", then a terminal state" if segment.absorbing[-1] else ""
-        told = f"steps {segment.start} to {segment.start + living}{end}; true return {segment.true_return:.3f}"
-        rows.append((side, told))
-    for row in answers:
-        taken_back = "" if row["seq"] in count or row["choice"] is None else " (taken back)"
-        rows.append(("answer", f"{row['choice'] or 'taken back'} by {row['annotator']}{taken_back}"))
+        rows.append(
+            (name, f"steps {segment.start} to {segment.start + living}{end}; true return {segment.true_return:.3f}")
+        )
+    count = {answer.seq for answer in standing(answers)}
+    for answer in answers:
+        if answer.value is None:
+            rows.append(("answer", f"taken back by {answer.annotator}"))
+        else:
+            rows.append(
+                ("answer", f"{_value(answer)} by {answer.annotator}{'' if answer.seq in count else ' (taken back)'}")
+            )
     return rows if answers else [*rows, ("answer", "none yet")]
 
 
-def effective(rows: list[Row]) -> list[Row]:
-    """The answers that count, of `rows` of preferences or repeats."""
-    gone = {row["supersedes"] for row in rows}
-    return [row for row in rows if row["choice"] is not None and row["seq"] not in gone]
+def _places(question: Question) -> Sequence[str]:
+    return (
+        ("left", "right") if question.kind == "comparison" else [f"{n}" for n in range(1, len(question.segments) + 1)]
+    )
 
 
-def thinking(row: Row) -> float | None:
+def _thinking(answer: Answer) -> float | None:
     """Seconds from showing the clips to the answer; None if unknown."""
-    both = row["shown_at"], row["answered_at"]
-    return None if None in both or both[1] < both[0] else both[1] - both[0]
+    if answer.shown_at is None or answer.answered_at is None or answer.answered_at < answer.shown_at:
+        return None
+    return answer.answered_at - answer.shown_at
 
 
-def _film(query: Query, info: StoreInfo | None, path: Path) -> None:
+def _film(question: Question, info: StoreInfo | None, path: Path) -> None:
     if info is None:
         raise EnvError("the store does not tell its environment, so that no clip can be drawn; describe() it first")
     with Renderer(info.env_id, info.env_kwargs) as renderer:
-        rate = min(renderer.fps, len(query.left) / CLIP_SECONDS)
-        write_mp4(path, _side_by_side(renderer, query), rate)
+        rate = min(renderer.fps, len(question.segments[0]) / CLIP_SECONDS)
+        write_mp4(path, _side_by_side(renderer, question), rate)
 
 
-def _side_by_side(renderer: Renderer, query: Query) -> Iterator[Frame]:
-    # The left clip is drawn first: one simulator cannot replay two episodes at a time.
-    for left, right in zip(renderer.frames(query.left), renderer.frames(query.right), strict=True):
-        yield np.concatenate([left, np.full_like(left[:, :GAP], 255), right], axis=1)
+def _side_by_side(renderer: Renderer, question: Question) -> Iterator[Frame]:
+    # The first clip is drawn first: one simulator cannot replay two episodes at a time.
+    clips = [renderer.frames(segment) for segment in question.segments]
+    for frames in zip(*clips, strict=True):
+        gap = np.full_like(frames[0][:, :GAP], 255)
+        yield np.concatenate([part for frame in frames for part in (gap, frame)][1:], axis=1)

@@ -126,7 +126,7 @@ def run(command: Command) -> int:
         case Inspect():
             from prefrl.cli.inspect import inspect
 
-            print(inspect(command.run_dir, command.last, command.query, command.video))
+            print(inspect(command.run_dir, command.last, command.question, command.video))
         case Export():
             from prefrl.store.export import export
 

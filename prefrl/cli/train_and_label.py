@@ -1,4 +1,4 @@
-"""Train and label in one command: the window in this process, the trainer in one beside it."""
+"""Train and label in one command: the window in this process, the trainer in another."""
 
 import signal
 import subprocess
@@ -15,16 +15,16 @@ from prefrl.training.loop import create
 def train_and_label(config: TrainConfig) -> int:
     """Open the labelling window on a new run that trains meanwhile; the trainer's exit code.
 
-    Either may end first. When the window is closed, or its display goes, training goes on with the answers it has, and
-    waits for more.
+    Either may end first. When the window is closed, or its display is gone, the trainer goes on with the answers that
+    it has, and waits for more.
     """
     require_display()
     run = create(config)
     trainer = subprocess.Popen([sys.executable, "-m", "prefrl", "resume", str(run.path)])
-    threading.Thread(target=trainer.wait, daemon=True).start()  # until it is waited for, it looks alive to the window
+    threading.Thread(target=trainer.wait, daemon=True).start()  # else it would look alive after its end
     try:
         label(run.path, on_lost=lambda: _finish(trainer, run.path))
-    except BaseException:  # Ctrl-C and SIGTERM too: nothing is left behind
+    except BaseException:  # Ctrl-C and SIGTERM too: no trainer is left behind
         _stop(trainer)
         raise
     return _finish(trainer, run.path)
@@ -39,7 +39,7 @@ def _finish(trainer: subprocess.Popen[bytes], run_dir: Path) -> int:
     except BaseException:
         _stop(trainer)
         raise
-    if code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # the one that watches it, or itself
+    if code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # the process that watches it, or the trainer itself
         print(f"the trainer was killed; go on with: prefrl resume {run_dir}", file=sys.stderr)
     return code if code >= 0 else 128 - code
 

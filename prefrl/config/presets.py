@@ -1,9 +1,10 @@
-"""Settings that were tuned for an environment, and the default for any other."""
+"""Settings tuned for each of some environments, and the defaults for all others."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from prefrl.config.algorithms import ALGORITHM_NAMES
 from prefrl.config.run import TrainConfig
 
 _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
@@ -12,7 +13,7 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "LunarLander-v3": lambda c: replace(
         c,
         selector="disagreement_kcentre",  # landings and crashes are rare among the clips, and unlike the others
-        labels_until=0.6,  # to land takes long practice on a reward that stays as it is
+        labels_until=0.6,  # landing takes long training on a reward that no longer changes
         ppo=replace(c.ppo, ent_coef=0.005),
         reward_model=replace(
             c.reward_model,
@@ -21,33 +22,33 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
             bounded=False,
             sees_change=True,
             neutral_endings=True,
-            patience=4,  # its reward is hard to learn, and gains by longer fits
+            patience=4,  # its reward is hard to learn: longer fits help
         ),
     ),
-    # Less entropy leads to standing, then falling; less foresight to jumps that end in a fall.
+    # With less entropy it stands still, then falls; with a lower gamma it jumps and falls.
     "Hopper-v5": lambda c: _foresight(replace(c, ppo=replace(c.ppo, ent_coef=0.003)), 0.995),
-    # A bounded reward makes little of what is faster than all that was compared.
+    # A bounded reward hardly tells speeds apart that are above all that were compared.
     "HalfCheetah-v5": lambda c: _foresight(
         replace(_runner(c), reward_model=replace(c.reward_model, bounded=False)), 0.98
     ),
     "Walker2d-v5": lambda c: _foresight(replace(c, steps=1_000_000), 0.995),
-    # It can fall: no nearer a horizon than 0.99's. From few answers, actions are blamed for what only goes with them.
-    # Most of its inputs, forces of contact, are nearly always 0: Adam must not look past their tiny gradients.
+    # It can fall: gamma stays 0.99. With few answers, a net that sees actions takes them for causes of what they only
+    # accompany. Most of its inputs, contact forces, are nearly always 0: with a small epsilon, Adam still follows their
+    # tiny gradients.
     "Ant-v5": lambda c: replace(
         _runner(replace(c, ppo=replace(c.ppo, adam_eps=1e-8))),
         labels=1000,
         reward_model=replace(c.reward_model, sees_action=False),
     ),
-    # Random actions cost more than the whole way to the goal: clips of them teach to keep still, and a bounded reward
-    # makes little of what is better than all that was compared. What counts is the distance to the goal, and effort.
+    # Random actions cost more than the whole way to the goal, so that clips of them teach it to keep still. A bounded
+    # reward hardly tells apart what is better than all that was compared. Distance to the goal counts, and effort.
     "Reacher-v5": lambda c: replace(
         c,
         initial_share=0.05,
         ppo=replace(c.ppo, log_std_init=-2.0),
         reward_model=replace(c.reward_model, step_share=1.0, bounded=False, sees_squares=True),
     ),
-    # Three nets, each with a sample of the answers, half of the steps and no answers taken for chance led to good gaits
-    # more often than the defaults; which of these matters is not clear.
+    # These settings of the reward led to good gaits more often than the defaults; which of them matters is not clear.
     "Swimmer-v5": lambda c: _foresight(
         replace(
             c,
@@ -66,17 +67,18 @@ _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
 
 
 def _foresight(config: TrainConfig, gamma: float) -> TrainConfig:
-    """How far to look ahead is a matter of the task, whatever the algorithm."""
-    return replace(config, ppo=replace(config.ppo, gamma=gamma), sac=replace(config.sac, gamma=gamma))
+    """How far to look ahead depends on the task, not on the algorithm."""
+    changes: dict[str, Any] = {name: replace(getattr(config, name), gamma=gamma) for name in ALGORITHM_NAMES}
+    return replace(config, **changes)
 
 
 def _runner(config: TrainConfig) -> TrainConfig:
-    """Legs that run rather than balance: little noise, advantages that look less far."""
+    """For legs that run rather than balance: little noise, and advantages that look less far ahead."""
     return replace(config, steps=1_000_000, ppo=replace(config.ppo, gae_lambda=0.92, log_std_init=-2.0))
 
 
 def preset(env_id: str, **overrides: Any) -> TrainConfig:
-    """The settings tuned for `env_id`, or the default ones for an environment that nobody tuned.
+    """The settings tuned for `env_id`, or else the defaults.
 
     Args:
         env_id: a Gymnasium id.

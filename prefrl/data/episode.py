@@ -2,25 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prefrl.data.batch import Transitions, is_finite
 from prefrl.data.segment import Film, Segment
-
-Item = TypeVar("Item")
+from prefrl.data.spaces import Obs, rows
+from prefrl.data.spaces import is_finite as finite_obs
 
 
 @dataclass(frozen=True, eq=False)
 class Episode:
     """`n` steps of one environment from a reset to its end, or to where the recording stopped."""
 
-    obs: NDArray[np.float32]
-    """(n + 1, obs_dim) raw observations; the last one followed the last action."""
+    obs: Obs
+    """Name -> (n + 1, *shape) raw observations; the last one followed the last action."""
 
     actions: NDArray[np.float32]
-    """(n, action_dim) executed actions; one-hot if discrete."""
+    """(n, width) executed actions; one-hot if discrete."""
 
     true_rewards: NDArray[np.float32]
     """(n,) the environment's own rewards."""
@@ -60,11 +61,11 @@ class Episode:
         return float(self.true_rewards.sum(dtype=np.float64))
 
     @property
-    def transitions(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-        """States, actions, states that followed, and (n,) which of these are terminal: what a reward depends on."""
+    def transitions(self) -> Transitions:
+        """The n steps, as a reward function takes them."""
         terminated = np.zeros(len(self.actions), np.bool_)
         terminated[-1:] = self.terminated
-        return self.obs[:-1], self.actions, self.obs[1:], terminated
+        return Transitions(rows(self.obs, slice(-1)), self.actions, rows(self.obs, slice(1, None)), terminated)
 
 
 def cut(episodes: Iterable[Episode], length: int) -> list[Segment]:
@@ -89,9 +90,10 @@ def _segment(episode: Episode, start: int, length: int) -> Segment:
         states = _padded(states[start : stop + 1], length + 1, repeat_last=True)
     elif episode.reset_seed is not None:
         replay = episode.actions[:start].copy()
-    obs = _padded(episode.obs[start : stop + 1], length + 1)
-    if dies and not np.isfinite(obs[steps]).all():
-        obs[steps] = 0.0  # a simulation that blew up: how it looked is lost, that it ended is not
+    obs = {name: _padded(array[start : stop + 1], length + 1) for name, array in episode.obs.items()}
+    if dies and not finite_obs(rows(obs, steps)):
+        for array in obs.values():
+            array[steps] = 0  # a simulation that blew up: how it looked is lost, that it ended is not
     return Segment(
         obs=obs,
         actions=_padded(episode.actions[start:stop], length),
@@ -120,24 +122,3 @@ def _padded(rows: NDArray[Any], length: int, repeat_last: bool = False) -> NDArr
     if repeat_last:
         padded[len(rows) :] = rows[-1]
     return padded
-
-
-def is_finite(segment: Segment) -> bool:
-    """Whether every number that a reward could be learned from is finite."""
-    return all(bool(np.isfinite(x).all()) for x in (segment.obs, segment.actions, segment.true_rewards))
-
-
-def some(items: Sequence[Item], most: int) -> Sequence[Item]:
-    """At most so many of `items`, evenly spread: behaviour changes in the course of training."""
-    if len(items) <= most:
-        return items
-    return [items[i] for i in np.linspace(0, len(items) - 1, most).astype(int)]
-
-
-def stack(segments: Sequence[Segment]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """Observations (B, T + 1, obs_dim), actions (B, T, action_dim) and absorbing flags (B, T + 1) of B segments."""
-    return (
-        np.stack([s.obs for s in segments]),
-        np.stack([s.actions for s in segments]),
-        np.stack([s.absorbing for s in segments]),
-    )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from prefrl.data.spaces import ActionSpec, ArraySpec, Obs, Spaces
+
 
 @dataclass(frozen=True, eq=False)
 class Film:
@@ -33,13 +35,13 @@ class Segment:
     length, and being dead has a value that the reward model can learn.
     """
 
-    obs: NDArray[np.float32]
-    """(T + 1, obs_dim) raw observations, the last one after the last action.
+    obs: Obs
+    """Name -> (T + 1, *shape) raw observations, the last one after the last action.
 
     Where absorbing, only the first row holds something: what was seen when the episode terminated. The rest is zero."""
 
     actions: NDArray[np.float32]
-    """(T, action_dim) actions as executed (clipped); one-hot if discrete; zero where absorbing."""
+    """(T, width) actions as executed (clipped); one-hot if discrete; zero where absorbing."""
 
     absorbing: NDArray[np.bool_]
     """(T + 1,) True for every state from the one that a termination led to."""
@@ -54,7 +56,7 @@ class Segment:
     """Seed of the episode's reset, for environments that are re-rendered by replay; None if unknown."""
 
     replay_actions: NDArray[np.float32] | None = None
-    """(K, action_dim) executed actions from that reset to the segment's start; None where states are kept."""
+    """(K, width) executed actions from that reset to the segment's start; None where states are kept."""
 
     start: int = 0
     """Number of steps of the episode before the segment, >= 0."""
@@ -65,16 +67,22 @@ class Segment:
     def __post_init__(self) -> None:
         steps = len(self.actions)
         expected = {
-            "obs": (self.obs, np.float32, (steps + 1, *self.obs.shape[1:]), 2),
-            "actions": (self.actions, np.float32, self.actions.shape, 2),
-            "absorbing": (self.absorbing, np.bool_, (steps + 1,), 1),
-            "true_rewards": (self.true_rewards, np.float32, (steps,), 1),
+            "actions": (self.actions, np.float32, (steps, *self.actions.shape[1:2])),
+            "absorbing": (self.absorbing, np.bool_, (steps + 1,)),
+            "true_rewards": (self.true_rewards, np.float32, (steps,)),
         }
-        for name, (array, dtype, shape, ndim) in expected.items():
-            if array.dtype != dtype or array.shape != shape or array.ndim != ndim:
-                raise ValueError(
-                    f"Segment.{name} is {array.dtype}{array.shape}, want {np.dtype(dtype)}{shape} with {ndim} axes"
-                )
+        for name, (array, dtype, shape) in expected.items():
+            if array.dtype != dtype or array.shape != shape:
+                raise ValueError(f"Segment.{name} is {array.dtype}{array.shape}, want {np.dtype(dtype)}{shape}")
+        if self.actions.ndim != 2:
+            raise ValueError(f"Segment.actions has {self.actions.ndim} axes, want 2")
+        if not self.obs:
+            raise ValueError("Segment.obs is empty, want at least one array")
+        for name, array in self.obs.items():
+            numbers = array.dtype == np.float32 or array.dtype.kind in "biu"
+            if len(array) != steps + 1 or not numbers:
+                want = f"{steps + 1} rows of float32 or whole numbers"
+                raise ValueError(f"Segment.obs[{name!r}] is {array.dtype}{array.shape}, want {want}")
         if steps == 0:
             raise ValueError("Segment.actions is empty, want at least one step")
         if self.sim_states is not None and len(self.sim_states) != steps + 1:
@@ -87,6 +95,12 @@ class Segment:
     def __len__(self) -> int:
         """Number of transitions, absorbing ones included."""
         return len(self.actions)
+
+    @property
+    def spaces(self) -> Spaces:
+        """What was observed, and how wide actions are."""
+        obs = {name: ArraySpec(array.shape[1:], array.dtype.name) for name, array in self.obs.items()}
+        return Spaces(obs, ActionSpec(self.actions.shape[1]))
 
     @property
     def true_return(self) -> float:

@@ -12,9 +12,12 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from prefrl import watchdog
 from prefrl.config.run import TrainConfig
+from prefrl.config.teachers import TRAITS
+from prefrl.data.spaces import PLAIN
 from prefrl.environments.envpool import PoolVecEnv
 from prefrl.environments.in_process import LeanVecEnv
-from prefrl.errors import EnvError, UsageError
+from prefrl.environments.spaces import spaces_of
+from prefrl.errors import EnvError
 from prefrl.rendering.recording import RecordFrames
 from prefrl.rendering.simulator_state import RecordSimState, set_up_mujoco, snapshotter
 
@@ -36,7 +39,7 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any], render_mode: str | None
         raise EnvError(f"environment {env_id} cannot be made: {type(error).__name__}: {first_line(error)}") from error
     if env.spec is not None and env.spec.id != env_id.rpartition(":")[2]:
         raise EnvError(f"{env_id} names no version, so that a run could not be repeated; name it: {env.spec.id}")
-    _check_spaces(env_id, env.observation_space, env.action_space)
+    spaces_of(env.observation_space, env.action_space, env_id)
     return env
 
 
@@ -48,18 +51,17 @@ def try_env(config: TrainConfig) -> int | None:
 
     Raises:
         EnvError: it cannot be made, reset or stepped, a space is not supported, or a person could not be shown clips.
-        UsageError: the algorithm cannot act in it, or what steps it is not installed.
+        UsageError: what steps it is not installed.
     """
     if config.vec == "envpool":
         make_venv(config, 1).close()
     env = Guarded(make_env(config.env_id, config.env_kwargs))
     env.action_space.seed(config.seed)
     try:
-        if config.algorithm == "sac":
-            check_sac(env.action_space)
         env.reset(seed=config.seed)
         env.step(env.action_space.sample())
-        if config.teacher == "human" and not config.record_frames and snapshotter(env) is None and not repeats(config):
+        needs_clips = TRAITS[config.teacher].needs_clips and not config.record_frames
+        if needs_clips and snapshotter(env) is None and not repeats(config):
             raise EnvError(
                 f"{config.env_id} does not repeat itself after reset(seed=...), so that its clips cannot be drawn "
                 "later; add --record-frames"
@@ -85,13 +87,17 @@ def repeats(config: TrainConfig, steps: int = 20) -> bool:
 
 def _trace(env: gym.Env[Any, Any], seed: int, steps: int) -> NDArray[np.float64]:
     env.action_space.seed(seed)
-    told: list[Any] = [env.reset(seed=seed)[0]]
+    seen: list[Any] = _arrays(env.reset(seed=seed)[0])
     for _ in range(steps):
         obs, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-        told += [obs, reward, terminated, truncated]
+        seen += [*_arrays(obs), reward, terminated, truncated]
         if terminated or truncated:
             break
-    return np.concatenate([np.ravel(item).astype(np.float64) for item in told])
+    return np.concatenate([np.ravel(item).astype(np.float64) for item in seen])
+
+
+def _arrays(obs: Any) -> list[Any]:
+    return [obs[name] for name in sorted(obs)] if isinstance(obs, Mapping) else [obs]
 
 
 def first_line(error: BaseException) -> str:
@@ -106,26 +112,6 @@ def _near(env_id: str) -> str:
     return "install the package that has it, and name its module too: module:Environment-v0"
 
 
-def _check_spaces(env_id: str, obs: spaces.Space[Any], action: spaces.Space[Any]) -> None:
-    if not isinstance(obs, spaces.Box) or len(obs.shape) != 1:
-        remedy = "wrap it with gymnasium.wrappers.FlattenObservation, or choose another"
-        raise EnvError(f"{env_id} observes {obs}; prefrl learns from vectors (a Box with one axis): {remedy}")
-    if obs.shape == (0,):
-        raise EnvError(f"{env_id} observes nothing ({obs}); choose another environment")
-    if not isinstance(action, spaces.Box | spaces.Discrete) or action.shape == (0,):
-        raise EnvError(f"{env_id} acts by {action}; prefrl acts by Box or Discrete: wrap it, or choose another")
-    if isinstance(action, spaces.Discrete) and action.start != 0:
-        raise EnvError(f"{env_id} acts by {action}; SB3 counts actions from 0: wrap it by TransformAction")
-    if isinstance(action, spaces.Box) and not np.issubdtype(action.dtype, np.floating):
-        raise EnvError(f"{env_id} acts by {action}; prefrl's continuous actions are floats: wrap it by TransformAction")
-
-
-def check_sac(action: spaces.Space[Any]) -> None:
-    """Raise `UsageError` unless SAC can act by these actions."""
-    if not isinstance(action, spaces.Box) or not action.is_bounded():
-        raise UsageError(f"--algorithm sac acts by bounded numbers, not by {action}; leave it out")
-
-
 class Guarded(gym.Wrapper[Any, Any, Any, Any]):
     """Turns what an environment does wrong into an `EnvError` that names it, and copies its observations.
 
@@ -134,7 +120,10 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         super().__init__(env)
-        self._shape = env.observation_space.shape  # at hand: each wrapper would be asked at each step
+        # At hand: each wrapper would be asked at each step.
+        self._named = isinstance(env.observation_space, spaces.Dict)
+        specs = spaces_of(env.observation_space, env.action_space, self._name()).obs
+        self._shapes = {name: spec.shape for name, spec in specs.items()}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         try:
@@ -156,14 +145,23 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
     def _fault(self, method: str, error: BaseException) -> EnvError:
         return EnvError(f"{self._name()}: {method}() raised {type(error).__name__}: {first_line(error)}; mend it there")
 
-    def _checked(self, obs: Any) -> NDArray[Any]:
-        copied = np.array(obs)
-        if copied.shape != self._shape or copied.dtype.kind not in "biuf":
-            raise EnvError(
-                f"{self._name()} observed {copied.dtype}{copied.shape}, but its observation_space is "
-                f"{self.observation_space}"
-            )
+    def _checked(self, obs: Any) -> Any:
+        """A copy of `obs`, which is an array, or arrays by name."""
+        if not self._named:
+            return self._copied(obs, PLAIN)
+        if not isinstance(obs, Mapping) or obs.keys() != self._shapes.keys():
+            raise self._odd(np.array(obs))
+        return {name: self._copied(array, name) for name, array in obs.items()}
+
+    def _copied(self, array: Any, name: str) -> NDArray[Any]:
+        copied = np.array(array)
+        if copied.shape != self._shapes[name] or copied.dtype.kind not in "biuf":
+            raise self._odd(copied)
         return copied
+
+    def _odd(self, seen: NDArray[Any]) -> EnvError:
+        space = self.observation_space
+        return EnvError(f"{self._name()} observed {seen.dtype}{seen.shape}, but its observation_space is {space}")
 
     def _name(self) -> str:
         return self.spec.id if self.spec else type(self.unwrapped).__name__

@@ -1,39 +1,19 @@
-"""Wrappers around any Stable-Baselines3 `VecEnv`: one records, one pays the learned reward.
-
-Axes: L recorded steps, N environments.
-"""
+"""A wrapper around any Stable-Baselines3 `VecEnv` that records. Axes: L recorded steps, N environments."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from prefrl.data.episode import Episode
+from prefrl.data.spaces import Obs, named, rows
+from prefrl.environments.spaces import action_array, spaces_of
 from prefrl.errors import EnvError
 from prefrl.rendering.camera import rate
 from prefrl.rendering.recording import Reel, Shot
-from prefrl.rewards.ensemble import RewardEnsemble
-
-
-def action_dim(space: spaces.Space[Any]) -> int:
-    """Width of `action_array` for one action: the number of actions if discrete, of components if continuous."""
-    return int(space.n) if isinstance(space, spaces.Discrete) else int(np.prod(space.shape or ()))
-
-
-def action_array(space: spaces.Space[Any], actions: NDArray[Any]) -> NDArray[np.float32]:
-    """Executed actions as the reward model sees them, (N, action_dim): one-hot if discrete, clipped to their bounds."""
-    if isinstance(space, spaces.Discrete):
-        index = np.asarray(actions, dtype=np.int64)
-        one_hot: NDArray[np.float32] = np.eye(int(space.n), dtype=np.float32)[index]
-        return one_hot
-    assert isinstance(space, spaces.Box)
-    clipped = np.clip(actions, space.low, space.high).astype(np.float32)
-    flat: NDArray[np.float32] = clipped.reshape(len(clipped), -1)
-    return flat
 
 
 def terminations(dones: NDArray[np.bool_], infos: list[dict[str, Any]]) -> NDArray[np.bool_]:
@@ -56,7 +36,7 @@ class End(NamedTuple):
 
     step: int
     terminated: bool | None  # None: the episode was still running
-    last_obs: NDArray[np.float32]
+    last_obs: Obs
     last_sight: Sight
     success: bool | None
 
@@ -77,12 +57,13 @@ class RecordingVecEnv(VecEnvWrapper):
 
     def __init__(self, venv: VecEnv, bad_steps_limit: int = 100) -> None:
         super().__init__(venv)
+        self.spaces = spaces_of(venv.observation_space, venv.action_space, "the environment")
         self.bad_steps_limit, self.bad_steps = bad_steps_limit, 0
         self._clear()
 
     def _clear(self) -> None:
-        self._obs: list[NDArray[np.float32]] = []  # L + 1 of (N, obs_dim), before each step and after the last
-        self._actions: list[NDArray[np.float32]] = []  # L of (N, action_dim)
+        self._obs: list[Obs] = []  # L + 1 of name -> (N, *shape), before each step and after the last
+        self._actions: list[NDArray[np.float32]] = []  # L of (N, width)
         self._rewards: list[NDArray[np.float32]] = []  # L of (N,)
         self._reel = Reel()
         self._sights: list[list[Sight]] = []  # L + 1 of N
@@ -96,7 +77,8 @@ class RecordingVecEnv(VecEnvWrapper):
         self._keep(obs, [self._sight(info) for info in self._reset_infos()])
         for seeds, info in zip(self._episode_seeds, self._reset_infos(), strict=True):
             seeds.append(info.get("reset_seed"))
-        return _finite(obs)
+        finite: VecEnvObs = _finite(obs)
+        return finite
 
     def step_async(self, actions: NDArray[Any]) -> None:
         self._actions.append(action_array(self.action_space, actions))
@@ -107,7 +89,7 @@ class RecordingVecEnv(VecEnvWrapper):
         sights = [self._sight(info) for info in infos]
         terminated = terminations(dones, infos)
         for i in np.flatnonzero(dones):
-            last_obs = np.array(infos[i]["terminal_observation"], dtype=np.float32)
+            last_obs = named(infos[i]["terminal_observation"])
             self._ends[i].append(
                 End(len(self._actions), bool(terminated[i]), last_obs, sights[i], reported_success(infos[i]))
             )
@@ -118,7 +100,7 @@ class RecordingVecEnv(VecEnvWrapper):
             self._episode_seeds[i].append(reset_info.get("reset_seed"))
         self._rewards.append(np.array(rewards, dtype=np.float32))
         self._keep(obs, sights)
-        if np.isfinite(np.sum(obs)) and np.isfinite(np.sum(rewards)):  # type: ignore[arg-type]
+        if _sum_is_finite(obs) and _sum_is_finite(rewards):
             return obs, rewards, dones, infos
         self._count_bad()
         return _finite(obs), _finite(rewards), dones, infos
@@ -130,8 +112,7 @@ class RecordingVecEnv(VecEnvWrapper):
         return Sight(info.get("sim_state"), self._reel.keep(info.get("jpeg_frame")))
 
     def _keep(self, obs: VecEnvObs, sights: list[Sight]) -> None:
-        assert isinstance(obs, np.ndarray)
-        self._obs.append(np.array(obs, dtype=np.float32))
+        self._obs.append(named(obs))  # type: ignore[arg-type]  # no supported space gives a tuple
         self._sights.append(sights)
 
     def _count_bad(self) -> None:
@@ -143,21 +124,23 @@ class RecordingVecEnv(VecEnvWrapper):
             )
 
     def drain(self) -> list[Episode]:
-        """Hand over all episodes since the last reset, unfinished ones included, and forget them.
+        """Hand over all episodes since the last reset, unfinished ones included, and start an empty recording.
 
-        The recording must start with a reset again before the next step.
+        There must be a reset before the next step.
         """
-        obs = np.stack(self._obs)  # (L + 1, N, obs_dim)
-        actions, rewards = np.stack(self._actions), np.stack(self._rewards)  # (L, N, action_dim), (L, N)
-        episodes = [e for i in range(self.num_envs) for e in self._split(i, obs[:, i], actions[:, i], rewards[:, i])]
+        obs = {name: np.stack([step[name] for step in self._obs]) for name in self._obs[0]}  # (L + 1, N, *shape)
+        actions, rewards = np.stack(self._actions), np.stack(self._rewards)  # (L, N, width), (L, N)
+        episodes = [
+            episode
+            for i in range(self.num_envs)
+            for episode in self._split(i, rows(obs, np.s_[:, i]), actions[:, i], rewards[:, i])
+        ]
         self._clear()
         return episodes
 
-    def _split(
-        self, env: int, obs: NDArray[np.float32], actions: NDArray[np.float32], rewards: NDArray[np.float32]
-    ) -> list[Episode]:
+    def _split(self, env: int, obs: Obs, actions: NDArray[np.float32], rewards: NDArray[np.float32]) -> list[Episode]:
         episodes, start = [], 0
-        still_running = End(len(actions), None, obs[-1], self._sights[-1][env], None)
+        still_running = End(len(actions), None, rows(obs, -1), self._sights[-1][env], None)
         for (stop, terminated, last_obs, last_sight, success), seed in zip(
             [*self._ends[env], still_running], self._episode_seeds[env], strict=True
         ):
@@ -167,7 +150,7 @@ class RecordingVecEnv(VecEnvWrapper):
             jpegs = _jpegs(sights)
             episodes.append(
                 Episode(
-                    obs=np.concatenate((obs[start:stop], last_obs[None])),
+                    obs={name: _ended(array[start:stop], last_obs[name]) for name, array in obs.items()},
                     actions=actions[start:stop].copy(),
                     true_rewards=rewards[start:stop].copy(),
                     terminated=terminated is True,
@@ -184,6 +167,11 @@ class RecordingVecEnv(VecEnvWrapper):
         return episodes
 
 
+def _ended(array: NDArray[Any], last: NDArray[Any]) -> NDArray[Any]:
+    """`array` (n, *shape) with one more row, of the same type: some environments give another type than their space."""
+    return np.concatenate((array, last[None].astype(array.dtype)))
+
+
 def _states(sights: list[Sight]) -> NDArray[np.float64] | None:
     states = [sight.sim_state for sight in sights if sight.sim_state is not None]
     return np.stack(states) if len(states) == len(sights) else None
@@ -194,79 +182,14 @@ def _jpegs(sights: list[Sight]) -> list[bytes | None] | None:
     return [sight.shot.jpeg if sight.shot else None for sight in sights] if recorded else None
 
 
-def _finite(values: Any) -> NDArray[Any]:
-    finite: NDArray[Any] = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    return finite
+def _sum_is_finite(values: Any) -> bool:
+    """As good as to look at each number, in half the time."""
+    arrays = values.values() if isinstance(values, Mapping) else (values,)
+    return all(np.isfinite(np.sum(array)) for array in arrays)
 
 
-class RewardFunction(Protocol):
-    """What `LearnedRewardVecEnv` pays: a `RewardEnsemble`, or whatever else knows a reward of its own."""
-
-    def reward(
-        self,
-        obs: NDArray[np.float32],
-        actions: NDArray[np.float32],
-        next_obs: NDArray[np.float32],
-        terminated: NDArray[np.bool_],
-    ) -> NDArray[np.float32]:
-        """(N,) as `RewardEnsemble.reward`."""
-
-    def absorbing_reward(self) -> float:
-        """As `RewardEnsemble.absorbing_reward`."""
-
-
-class LearnedRewardVecEnv(VecEnvWrapper):
-    """Pays the reward that `ensemble` has learned in place of the environment's, which goes to `info["true_reward"]`.
-
-    A termination is paid r(s, a, s') + gamma / (1 - gamma) * r_absorbing, the discounted worth of staying dead for
-    ever: nobody gains or loses by dying but what the preferences say. With `neutral_endings` r_absorbing is 0 instead,
-    the mean of the steps before the last fit that end nothing. A time limit is paid nothing extra; SB3 adds
-    gamma * V(terminal observation) to it afterwards, on top of this reward.
-    """
-
-    def __init__(self, venv: VecEnv, ensemble: RewardEnsemble, gamma: float, *, neutral_endings: bool = False) -> None:
-        """`gamma`: the discount factor of the algorithm that will learn, in [0, 1)."""
-        super().__init__(venv)
-        if not 0 <= gamma < 1:
-            raise ValueError(f"gamma is {gamma}, want 0 <= gamma < 1: staying dead for ever must have a finite worth")
-        ours = (venv.observation_space.shape, action_dim(venv.action_space))
-        wanted = ((ensemble.obs_dim,), ensemble.action_dim)
-        if ours != wanted:
-            raise ValueError(f"the environments have (observation shape, action_dim) {ours}, the ensemble {wanted}")
-        self.reward_function: RewardFunction = ensemble
-        self.gamma, self.neutral_endings = gamma, neutral_endings
-
-    def reset(self) -> VecEnvObs:
-        obs = self.venv.reset()
-        self._last_obs = np.array(obs, dtype=np.float32)
-        return obs
-
-    def step_async(self, actions: NDArray[Any]) -> None:
-        self._last_actions = action_array(self.action_space, actions)
-        self.venv.step_async(actions)
-
-    def step_wait(self) -> VecEnvStepReturn:
-        obs, true_rewards, dones, infos = self.venv.step_wait()
-        next_obs = np.array(obs, dtype=np.float32)
-        last_obs, self._last_obs = self._last_obs, next_obs
-        if dones.any():
-            next_obs = next_obs.copy()
-            for i in np.flatnonzero(dones):
-                next_obs[i] = infos[i]["terminal_observation"]
-        rewards = self.pay(last_obs, self._last_actions, next_obs, terminations(dones, infos))
-        for info, true_reward in zip(infos, true_rewards, strict=True):
-            info["true_reward"] = float(true_reward)
-        return obs, rewards, dones, infos
-
-    def pay(
-        self,
-        obs: NDArray[np.float32],
-        actions: NDArray[np.float32],
-        next_obs: NDArray[np.float32],
-        terminated: NDArray[np.bool_],
-    ) -> NDArray[np.float32]:
-        """What N transitions are paid, (N,); arguments as in `RewardEnsemble.reward`."""
-        rewards = self.reward_function.reward(obs, actions, next_obs, terminated)
-        if terminated.any() and not self.neutral_endings:
-            rewards = rewards + terminated * self.gamma / (1 - self.gamma) * self.reward_function.absorbing_reward()
-        return rewards.astype(np.float32)
+def _finite(values: Any) -> Any:
+    """The same with 0 in place of NaN and infinity; an array, or arrays by name."""
+    if isinstance(values, Mapping):
+        return {name: _finite(array) for name, array in values.items()}
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

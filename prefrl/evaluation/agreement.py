@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from prefrl.config.run import RewardConfig
-from prefrl.data.episode import Episode, cut, stack
+from prefrl.config.rewards import RewardConfig
+from prefrl.data.batch import stack
+from prefrl.data.episode import Episode, cut
 from prefrl.data.segment import Segment
+from prefrl.data.spaces import Obs
 from prefrl.evaluation.epic import AdditiveReward, canonical, draw, pearson_distance
 from prefrl.evaluation.results import AnswerAgreement, Interval, RewardAgreement
-from prefrl.feedback.answer import Preference
+from prefrl.feedback.answer import Answer, informative, is_held_out
 from prefrl.rewards.ensemble import RewardEnsemble
-from prefrl.rewards.fit import is_held_out, stated, usable
+from prefrl.rewards.fit import stated
 from prefrl.rewards.metrics import (
     Estimate,
     answer_probability,
@@ -78,14 +80,14 @@ def agreement(
 
 
 def answer_agreement(
-    ensemble: RewardEnsemble, preferences: Sequence[Preference], config: RewardConfig, seed: int
+    ensemble: RewardEnsemble, answers: Sequence[Answer], config: RewardConfig, seed: int
 ) -> AnswerAgreement | None:
-    """The reward model against those of `preferences` that a fit with `config` did not learn from.
+    """The reward model against those of `answers` that a fit with `config` did not learn from.
 
     None if there is none.
     """
-    used = usable(preferences)
-    held_out = [p for p, out in zip(used, is_held_out(used, config.held_out), strict=True) if out]
+    used = informative(answers)
+    held_out = [a for a, out in zip(used, is_held_out(used, config.held_out), strict=True) if out]
     if not held_out:
         return None
     logits, targets = stated(ensemble, held_out)
@@ -104,7 +106,7 @@ def _compare(
     num_episodes: int,
     rng: np.random.Generator,
 ) -> Compared:
-    rewards = ensemble.step_rewards(*stack(segments)).numpy()  # (E, B, T)
+    rewards = ensemble.step_rewards(stack(segments)).numpy()  # (E, B, T)
     living = np.stack([~s.absorbing[:-1] for s in segments])  # (B, T)
     return Compared(
         segments=segments,
@@ -161,23 +163,42 @@ def _correlations(data: Compared) -> dict[str, Estimate]:
 
 def _epic(ensemble: RewardEnsemble, data: Compared, gamma: float, rng: np.random.Generator) -> tuple[Estimate, float]:
     """EPIC distance of the two rewards, and how much of the true one its stand-in explains."""
-    obs, actions, absorbing = stack(data.segments)
-    living = ~absorbing[:, :-1]
-    states, acted, after = obs[:, :-1][living], actions[living], obs[:, 1:][living]  # (N, ...)
-    dies = absorbing[:, 1:][living]
+    batch = stack(data.segments)
+    living = ~batch.absorbing[:, :-1]
+    states, after = (
+        _flat({name: array[:, steps][living] for name, array in batch.obs.items()})
+        for steps in (slice(-1), slice(1, None))
+    )  # (N, numbers) each
+    acted, dies = batch.actions[living], batch.absorbing[:, 1:][living]
     fitted = rng.permutation(len(states))[:FITTED]
     stand_in = AdditiveReward(states[fitted], acted[fitted], after[fitted], data.true_rewards[fitted])
     some = rng.choice(len(states), min(TRANSITIONS, len(states)), replace=False)
     sample, draws = (states[some], acted[some], after[some]), draw(acted, states, DRAWS, rng)
 
-    def learned(s: NDArray[Any], a: NDArray[Any], t: NDArray[Any]) -> NDArray[np.float32]:
-        return ensemble.reward(s, a, t, np.zeros(len(s), np.bool_))
+    def learned(s: NDArray[Any], a: NDArray[Any], t: NDArray[Any], ends: NDArray[np.bool_] | None = None) -> Any:
+        ends = np.zeros(len(s), np.bool_) if ends is None else ends
+        return ensemble.reward(_named(s, batch.obs), a, _named(t, batch.obs), ends)
 
-    paid = ensemble.reward(*sample, dies[some])
+    paid = learned(*sample, dies[some])
     ours = canonical(learned, *sample, draws, gamma, paid)
     theirs = canonical(stand_in, *sample, draws, gamma, data.true_rewards[some])
     groups = data.episode[data.step_segment[some]]
     return estimate(pearson_distance, ours, theirs, weights=item_weights(data.counts, groups)), stand_in.r2
+
+
+def _flat(obs: Obs) -> NDArray[Any]:
+    """Observations as vectors (N, numbers): EPIC's expectations mix and fit them number by number."""
+    return np.concatenate([array.reshape(len(array), -1) for array in obs.values()], axis=1)
+
+
+def _named(vectors: NDArray[Any], like: Obs) -> Obs:
+    """The observations (N, *shape) that `_flat` made `vectors` of; `like`: such ones with two leading axes."""
+    sizes = np.cumsum([int(np.prod(array.shape[2:])) for array in like.values()])[:-1]
+    parts = np.split(vectors, sizes, axis=1)
+    return {
+        name: part.reshape(len(part), *array.shape[2:]).astype(array.dtype, copy=False)
+        for (name, array), part in zip(like.items(), parts, strict=True)
+    }
 
 
 def _intervals(found: dict[str, Estimate]) -> dict[str, Interval]:

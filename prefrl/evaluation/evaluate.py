@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
-from stable_baselines3.common.vec_env import VecNormalize
 
+from prefrl.algorithms.base import Algorithm
+from prefrl.algorithms.registry import make_algorithm
 from prefrl.algorithms.rollouts import first_episodes
-from prefrl.algorithms.saving import Agent, load_agent, make_agent, normalise
-from prefrl.config.algorithms import PPOConfig, SACConfig
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode, cut
 from prefrl.environments.make import make_venv
@@ -21,12 +20,12 @@ from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
 from prefrl.evaluation.agreement import agreement, answer_agreement
 from prefrl.evaluation.forecast import forecast
 from prefrl.evaluation.results import Evaluation, Interval, Length, Success, TrueReturn
-from prefrl.feedback.answer import Preference, effective
+from prefrl.feedback.answer import Answer, standing
 from prefrl.rendering.clips import Renderer, write_mp4
 from prefrl.rewards.metrics import iqm, wilson
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.run_dir import RunDir
-from prefrl.store.store import Store
+from prefrl.store.run_store import open_store
 from prefrl.training.learner import identity, load_ensemble
 
 Floats = NDArray[np.float64]
@@ -62,11 +61,11 @@ def evaluate(
     if not 0 <= seed < 2**31:
         raise UsageError(f"--seed is {seed}; give a whole number from 0 to {2**31 - 1}")
     torch.set_num_threads(1)  # small nets are fastest so
-    config, checkpoint, preferences = read_run(Path(run_dir))
+    config, checkpoint, answers = read_run(Path(run_dir))
     judged = config.reward == "learned"
     expected = None
     if goal is not None and judged:
-        expected = forecast(preferences, config.reward_model, goal, np.random.default_rng(seed))
+        expected = forecast(answers, config.reward_model, goal, np.random.default_rng(seed))
     played = play(config, checkpoint, np.zeros(episodes), seed, drawable=video is not None)
     if video is not None:
         save_video(config, played[0], Path(video))
@@ -74,7 +73,7 @@ def evaluate(
         env_id=config.env_id,
         run_dir=str(run_dir),
         num_timesteps=checkpoint.num_timesteps,
-        num_preferences=len(effective(preferences)),
+        num_preferences=len(standing(answers)),
         episodes=episodes,
         seed=seed,
         true_return=summary(np.array([e.true_return for e in played])),
@@ -84,20 +83,20 @@ def evaluate(
         label_forecast=expected,
         agent_of=checkpoint.state.get("agent_of"),
     )
-    return judge_reward(found, config, checkpoint, played, preferences) if judged else found
+    return judge_reward(found, config, checkpoint, played, answers) if judged else found
 
 
-def read_run(path: Path) -> tuple[TrainConfig, Checkpoint, list[Preference]]:
+def read_run(path: Path) -> tuple[TrainConfig, Checkpoint, list[Answer]]:
     """What is known of a run: its settings, its last checkpoint and all answers. Errors are those of `evaluate`."""
     run = RunDir.open(path)
     config, checkpoint = run.config, run.latest_checkpoint()
     if checkpoint is None:
         raise CheckpointError(f"{path} has no checkpoint yet; go on with: prefrl resume {path}")
-    with Store(run.store_url) as store:
-        info, preferences = store.info(), store.preferences()
+    with open_store(run) as store:
+        info, answers = store.info(), store.answers()
     if info is None or info.env_id != config.env_id:
         raise StoreError(f"{path}/preferences.sqlite is not of this run: it does not hold {config.env_id}")
-    return config, checkpoint, preferences
+    return config, checkpoint, answers
 
 
 def judge_reward(
@@ -105,7 +104,7 @@ def judge_reward(
     config: TrainConfig,
     checkpoint: Checkpoint,
     played: list[Episode],
-    preferences: Sequence[Preference],
+    answers: Sequence[Answer],
 ) -> Evaluation:
     """`found`, with what the checkpoint's reward model makes of the agent's episodes, of broad ones and of answers."""
     ensemble = load_ensemble(checkpoint)
@@ -116,23 +115,16 @@ def judge_reward(
         found,
         reward_model=agreement(ensemble, played, length, gamma, found.seed),
         reward_model_broad=agreement(ensemble, broad, length, gamma, found.seed),
-        held_out_answers=answer_agreement(ensemble, preferences, config.reward_model, found.seed),
+        held_out_answers=answer_agreement(ensemble, answers, config.reward_model, found.seed),
     )
 
 
-def load(config: TrainConfig, checkpoint: Checkpoint, recorder: RecordingVecEnv) -> tuple[Agent, VecNormalize]:
-    """The trained agent in the recorder's environments, with its normaliser frozen."""
-    normaliser = normalise(recorder, config.agent, training=False)
-    agent = make_agent(_that_learns_nothing(config.agent), normaliser)
+def load(config: TrainConfig, checkpoint: Checkpoint, recorder: RecordingVecEnv) -> Algorithm:
+    """The trained agent in the recorder's environments, which learns nothing."""
+    algorithm = make_algorithm(config, recorder, learns=False)
     checkpoint.require(identity(config))
-    load_agent(agent, normaliser, checkpoint.read)
-    return agent, normaliser
-
-
-def _that_learns_nothing(config: PPOConfig | SACConfig) -> PPOConfig | SACConfig:
-    if isinstance(config, SACConfig):
-        return replace(config, buffer_size=1)
-    return replace(config, n_steps=config.batch_size)  # SB3 warns of updates that it will not do
+    algorithm.load(checkpoint.read)
+    return algorithm
 
 
 def play(
@@ -151,9 +143,9 @@ def play(
     """
     config = replace(config, vec="dummy", record_frames=config.record_frames and drawable)
     recorder = RecordingVecEnv(make_venv(config, len(random_shares), drawable))
-    agent, venv = load(config, checkpoint, recorder)
-    episodes = first_episodes(agent, venv, recorder, seed=seed, longest=longest or LONGEST, random_shares=random_shares)
-    venv.close()
+    act = load(config, checkpoint, recorder).act
+    episodes = first_episodes(act, recorder, seed=seed, longest=longest or LONGEST, random_shares=random_shares)
+    recorder.close()
     return episodes
 
 

@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from prefrl.config.run import RewardConfig
+from prefrl.config.rewards import RewardConfig
 from prefrl.errors import UsageError
 from prefrl.evaluation.results import LabelForecast
-from prefrl.feedback.answer import Preference
-from prefrl.rewards.fit import fit, make_ensemble, stated, usable
+from prefrl.feedback.answer import Answer, informative
+from prefrl.rewards.ensemble import make_ensemble
+from prefrl.rewards.fit import fit, stated
 from prefrl.rewards.metrics import preference_accuracy
 
 FOLDS = 4
@@ -38,17 +39,15 @@ class Point:
     """Answers with a better side that were looked at."""
 
 
-def forecast(
-    preferences: Sequence[Preference], config: RewardConfig, goal: float, rng: np.random.Generator
-) -> LabelForecast:
-    """How many more answers like `preferences` it takes to agree with `goal`, a share, of those not yet given.
+def forecast(answers: Sequence[Answer], config: RewardConfig, goal: float, rng: np.random.Generator) -> LabelForecast:
+    """How many more such `answers` it takes to agree with `goal`, a share, of those not yet given.
 
     Raises:
         UsageError: `goal` is no share above one half, or there are too few answers.
     """
     if not 0.5 < goal < 1:
         raise UsageError(f"--goal is {goal}; give a share of answers above 0.5 and below 1, for example 0.9")
-    used = [p for p in usable(preferences) if p.choice != "tie"]
+    used = [answer for answer in informative(answers) if answer.is_decided]
     if len(used) < FEWEST:
         raise UsageError(
             f"{len(used)} answers name a better side; a forecast takes {FEWEST}: answer more, or leave --goal out"
@@ -56,16 +55,16 @@ def forecast(
     return extrapolate(learning_curve(used, config, rng), len(used), goal)
 
 
-def learning_curve(preferences: Sequence[Preference], config: RewardConfig, rng: np.random.Generator) -> list[Point]:
+def learning_curve(answers: Sequence[Answer], config: RewardConfig, rng: np.random.Generator) -> list[Point]:
     """Agreement with held-out answers by the number of answers fitted to, averaged over the folds.
 
     Takes `FOLDS` times as many fits as there are points.
     """
-    order = rng.permutation(len(preferences))
+    order = rng.permutation(len(answers))
     counts = {share: [0, 0.0, 0] for share in SHARES}  # answers fitted to, right, decided
     for fold in range(FOLDS):
-        held_out = [preferences[i] for i in order[fold::FOLDS]]
-        others = [preferences[i] for k, i in enumerate(order) if k % FOLDS != fold]
+        held_out = [answers[i] for i in order[fold::FOLDS]]
+        others = [answers[i] for k, i in enumerate(order) if k % FOLDS != fold]
         for share, total in counts.items():
             some = others[: max(2, round(share * len(others)))]
             accuracy, decided = _agreement(some, held_out, config, rng)
@@ -74,12 +73,11 @@ def learning_curve(preferences: Sequence[Preference], config: RewardConfig, rng:
 
 
 def _agreement(
-    some: Sequence[Preference], held_out: Sequence[Preference], config: RewardConfig, rng: np.random.Generator
+    some: Sequence[Answer], held_out: Sequence[Answer], config: RewardConfig, rng: np.random.Generator
 ) -> tuple[float, int]:
     """Agreement with `held_out` of a fresh ensemble fitted to `some`, and the number of answers with a better side."""
-    segment = some[0].query.left
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    ensemble = make_ensemble(config, segment.obs.shape[1], segment.actions.shape[1], generator)
+    ensemble = make_ensemble(config, some[0].question.segments[0].spaces, generator)
     longer = replace(config, max_epochs=max(EPOCHS, config.max_epochs), patience=max(PATIENCE, config.patience))
     fit(ensemble, some, config=longer, generator=generator)
     logits, targets = stated(ensemble, held_out)

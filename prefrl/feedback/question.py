@@ -1,4 +1,4 @@
-"""A question to a teacher about segments."""
+"""A question to a teacher about segments of behaviour."""
 
 from dataclasses import dataclass
 
@@ -6,25 +6,32 @@ from prefrl.data.segment import Segment
 
 
 @dataclass(frozen=True, eq=False)
-class Query:
-    """A question: which of two segments is better?"""
+class Question:
+    """What is asked: a kind of feedback on some segments. What answers it may get, its kind knows (`kinds.KINDS`)."""
 
-    left: Segment
-    right: Segment
+    segments: tuple[Segment, ...]
+    """In the order in which they are shown, all of one environment and of equal length."""
+
+    kind: str = "comparison"
 
     num_timesteps: int = 0
     """Environment steps the agent had trained for when the segments were recorded."""
 
-    swapped: bool = False
-    """Whether the shuffle of sides exchanged the pair that the selector had chosen."""
+    wanted: int = 1
+    """How many annotators shall answer it, >= 1."""
 
     id: int | None = None
-    """Row in the store; None for a query that has not been asked yet."""
+    """Row in the store; None for a question that has not been asked yet."""
 
     def __post_init__(self) -> None:
-        for name in ("obs", "actions"):
-            left, right = getattr(self.left, name).shape, getattr(self.right, name).shape
-            if left != right:
-                raise ValueError(
-                    f"Query.left.{name} has shape {left} and Query.right.{name} {right}, want equal shapes"
-                )
+        if not self.segments:
+            raise ValueError("Question.segments is empty, want at least one")
+        if self.wanted < 1:
+            raise ValueError(f"Question.wanted is {self.wanted}, want >= 1")
+        shapes = [_shapes(segment) for segment in self.segments]
+        if any(other != shapes[0] for other in shapes):
+            raise ValueError(f"Question.segments have the shapes {shapes}, want equal ones")
+
+
+def _shapes(segment: Segment) -> dict[str, tuple[int, ...]]:
+    return {**{name: array.shape for name, array in segment.obs.items()}, "actions": segment.actions.shape}

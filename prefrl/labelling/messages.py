@@ -1,17 +1,26 @@
-"""What the screen says, in words: pure functions of the state, shared by every front end."""
+"""Every sentence on the screen: pure functions of the state, the same in every front end."""
 
 from pathlib import Path
 
-from prefrl.feedback.comparison import Choice
-from prefrl.labelling.player import Stage
-from prefrl.labelling.service import State
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.kinds import kind_of
+from prefrl.labelling.actions import OFFERS, AnswerButton, key_of
+from prefrl.labelling.state import State
+from prefrl.labelling.summary import Summary
 
-KEY_NAMES: dict[Choice, str] = {"left": "←", "right": "→", "tie": "↑", "skip": "↓"}
+ENDED = "ended"
+"""Over a clip whose episode is over."""
+
+HELP = "Keys"
+"""Heading of the page that explains them."""
+
+NOT_NEEDED = "Somebody else was faster; your answer was not needed"
+NOTHING_TO_TAKE_BACK = "There is nothing to take back"
 
 
-def goal(state: State) -> str:
+def goal(state: State, kind: str) -> str:
     """What to judge by."""
-    return state.goal or "Which clip is better?"
+    return state.goal or OFFERS[kind].question
 
 
 def training(state: State) -> tuple[str, ...]:
@@ -23,9 +32,9 @@ def training(state: State) -> tuple[str, ...]:
     if at.is_over:
         return first, "training is over"
     if not at.is_running:
-        return first, "no trainer at work; answers are kept"
+        return first, "no trainer is running; answers are kept"
     if at.agreement is None:
-        return first, "learning has not begun"
+        return first, "nothing has been learned yet"
     return first, f"agrees with {at.agreement:.0%} of held-out answers"
 
 
@@ -51,12 +60,10 @@ def progress(state: State) -> float:
     return min(1.0, at.answered / at.asked_for) if at is not None and at.asked_for else 0.0
 
 
-def stage(state: State, clips: Stage | None, run_dir: Path) -> tuple[str, ...]:
-    """What to say in place of clips."""
-    if clips is not None and clips.error is not None:
-        return "These clips cannot be drawn", clips.error, "↓ goes on without them, R tries again"
-    if clips is not None and clips.showing is not None:
-        return ("Drawing the clips",)
+def no_clips(state: State, run_dir: Path, error: str | None = None) -> tuple[str, ...]:
+    """What stands in place of the clips: a heading, and what to do. `error`: why they cannot be drawn."""
+    if state.showing is not None:
+        return _cannot_draw(state.showing.kind, error) if error is not None else ("Drawing the clips",)
     if state.env_id is None:
         return (
             "Waiting for the run to begin",
@@ -64,27 +71,79 @@ def stage(state: State, clips: Stage | None, run_dir: Path) -> tuple[str, ...]:
             f"not started yet? prefrl train ENV_ID --run-dir {run_dir}",
             f"stopped? prefrl resume {run_dir}",
         )
+    return _nothing_to_ask(state, run_dir)
+
+
+def _cannot_draw(kind: str, error: str) -> tuple[str, ...]:
+    keys = [f"{button.key} goes on without them" for button in OFFERS[kind].answers if not button.needs_clips]
+    return "These clips cannot be drawn", error, ", ".join([*keys, f"{key_of('restart')} tries again"])
+
+
+def _nothing_to_ask(state: State, run_dir: Path) -> tuple[str, ...]:
     at, train = state.pace, state.training
     if train is not None and train.is_over:
-        return (
-            "The agent is trained",
-            f"Thank you. Esc leaves; watch it with prefrl evaluate {run_dir} --video agent.mp4",
-        )
+        watch = f"prefrl evaluate {run_dir} --video agent.mp4"
+        return "The agent is trained", f"Thank you. {key_of('leave')} leaves; watch it with {watch}"
     is_done = at is not None and at.asked_for is not None and at.answered >= at.asked_for
     heading = f"All {at.asked_for:,} answers are given" if is_done and at is not None else "No clips are waiting"
     if train is not None and not train.is_running:
-        return heading, f"No trainer is at work; go on with prefrl resume {run_dir}"
+        return heading, f"No trainer is running; go on with prefrl resume {run_dir}"
     if is_done:
-        return heading, "Thank you. The agent goes on with what it learned; Esc leaves"
+        return heading, f"Thank you. The agent trains on with what it has learned; {key_of('leave')} leaves"
+    return "The agent is training", _when_clips_come(state)
+
+
+def _when_clips_come(state: State) -> str:
     if state.others:
-        return "The agent is practising", "the last clips are with the others; next clips soon"
-    if train is None or train.next_clips is None:
-        return "The agent is practising", "next clips soon"
-    soon = train.next_clips < 3
-    return (
-        "The agent is practising",
-        "next clips any moment" if soon else f"next clips in about {duration(train.next_clips)}",
-    )
+        return "the others have the last clips; next clips soon"
+    if state.training is None or state.training.next_clips is None:
+        return "next clips soon"
+    if state.training.next_clips < 3:
+        return "next clips any moment"
+    return f"next clips in about {duration(state.training.next_clips)}"
+
+
+def not_seen_yet(button: AnswerButton) -> str:
+    """Asks to confirm an answer that came before the clips were seen to their end."""
+    return f"Not seen to the end yet: {button.key} once more if you are sure"
+
+
+def took_back(answer: Answer | None) -> str:
+    """What an undo took back."""
+    if answer is None or answer.value is None:
+        return NOTHING_TO_TAKE_BACK
+    value = kind_of(answer.question).to_json(answer.on_screen())
+    said = (button.said for button in OFFERS[answer.question.kind].answers if button.value == value)
+    return f"Took back: {next(said, 'your answer')}"
+
+
+def no_answer(reason: str) -> str:
+    """Why what a front end sent was not stored."""
+    return f"That was no answer: {reason}"
+
+
+def failed(error: str, is_busy: bool) -> str:
+    """What goes wrong; `is_busy` while an answer waits for it."""
+    return f"Not stored yet, trying again: {error}" if is_busy else error
+
+
+def summary(of: Summary) -> list[str]:
+    """What a session came to."""
+    lines = [f"{_count(of.labels, 'label')} in {of.minutes:.1f} min: {_count(of.ties, 'tie')}, {of.skips} can't tell"]
+    if of.repeats:
+        share = of.consistent / of.repeats
+        lines.append(f"same answer on {of.consistent} of {_count(of.repeats, 'hidden repeat')} ({share:.0%})")
+    else:
+        lines.append("no hidden repeat was answered yet, so consistency is not known")
+    sides = f"left {_count(of.lefts, 'time')}, right {_count(of.rights, 'time')}"
+    p = f"p = {of.side_p:.3f}" if of.side_p >= 0.001 else "p < 0.001"
+    lines.append(sides + (f": a favourite side? ({p})" if of.side_p < 0.05 else ""))
+    return lines
+
+
+def so_far(of: Summary) -> tuple[str, ...]:
+    """What a person is shown before leaving."""
+    return "So far", *summary(of), f"{key_of('leave')} leaves, any other key goes on"
 
 
 def duration(seconds: float) -> str:
@@ -93,3 +152,7 @@ def duration(seconds: float) -> str:
         return f"{max(1, round(seconds))} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

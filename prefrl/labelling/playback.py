@@ -1,22 +1,20 @@
-"""Where a looping pair of clips stands at a moment; pure arithmetic, without a screen or a clock of its own."""
+"""Where looping clips are at a moment: pure arithmetic, without a screen or a clock of its own."""
 
 from dataclasses import dataclass, replace
-
-SPEEDS = (0.25, 0.5, 1.0, 2.0)
 
 CLIP_SECONDS = 2.0
 """Shortest time that a clip takes at speed 1: 50 steps of a simulated robot last 0.4 s, too short to judge."""
 
 HOLD = 0.4
-"""Seconds that the last frame stays before the clip starts again, so that the seam is seen."""
+"""Seconds that the last frame stays before the clip starts again, so that one sees where it starts."""
 
 
 @dataclass(frozen=True)
 class Playback:
-    """The state of a pair of clips that plays in step."""
+    """Clips that play in step."""
 
     length: int
-    """Frames in each of the two clips, >= 1."""
+    """Frames in each clip, >= 1."""
 
     fps: float
     """Frames per second in real time."""
@@ -28,7 +26,7 @@ class Playback:
     paused: bool = False
 
     watched: float = 0.0
-    """Seconds of the clip, at speed 1, that were shown so far without a gap from its start."""
+    """Seconds of the clip, at speed 1, that were shown from its start without a gap."""
 
     @property
     def duration(self) -> float:
@@ -55,12 +53,12 @@ class Playback:
         return replace(self, position=after % (self.duration + HOLD), watched=watched)
 
     def step(self, frames: int) -> "Playback":
-        """Paused, that many frames on (or back)."""
+        """Paused, that many frames forward, or back."""
         index = min(self.length - 1, max(0, self.frame + frames))
         return replace(self.at(index / max(1, self.length - 1)), paused=True)
 
     def at(self, share: float) -> "Playback":
-        """At `share` of the clip, 0 for its start and 1 for its end; a drag on the bar, so it counts as watched."""
+        """At `share` of the clip, from 0 to 1. Dragging along the bar is watching too."""
         position = min(1.0, max(0.0, share)) * self.duration
         longest = self.duration * max(0.25, 1 / max(1, self.length - 1))  # a jump to the end is no look at the middle
         near = position <= self.watched + longest + 1e-9

@@ -1,21 +1,22 @@
-"""The pair of clips on the screen: what is shown, how far it is drawn, where it plays, since when it is seen."""
+"""Plays the clips of the question on the screen: how far they are drawn, where they are, since when they are seen."""
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
-from prefrl.labelling.clips import ClipCache, Pair
+from prefrl.labelling.clips import ClipCache, Clips
 from prefrl.labelling.playback import Playback
 from prefrl.labelling.session import Showing
 
 
-class Stage:
-    """Follows a queue of queries, and plays the clips of the first."""
+class Player:
+    """Plays the clips of one question after the other, as a cache has drawn them."""
 
     def __init__(self, cache: ClipCache) -> None:
         self.cache = cache
         self.showing: Showing | None = None
+        """The question whose clips are played; None while none is asked."""
+
         self.playback: Playback | None = None
         """None until the clips are drawn to their end."""
 
@@ -24,58 +25,49 @@ class Stage:
 
         self.speed = 1.0
         self.aspect = 1.0
-        """Width of a clip over its height; of the last one, until there is a new one."""
+        """Width of a clip over its height; that of the last question until the clips of the next are there."""
 
-        self._queue: tuple[Showing, ...] = ()
-        self._last: int | None = None
+    def follow(self, showing: Showing | None) -> bool:
+        """Play the clips of `showing` as soon as they are drawn; whether it is another question than before."""
+        is_new = showing != self.showing
+        if is_new:
+            self.showing, self.playback, self.shown_at = showing, None, None
+        if self.playback is None and (clips := self.clips) is not None:
+            self._begin(clips)
+        return is_new
 
-    def follow(self, queue: Sequence[Showing]) -> bool:
-        """Show the first of `queue`, and have the others drawn; whether the first is another than before."""
-        turned = False
-        if tuple(queue) != self._queue:
-            self._queue = tuple(queue)
-            first = queue[0] if queue else None
-            turned = first != self.showing
-            if turned:
-                self._last = self.showing.query_id if self.showing else self._last  # undo may want it back
-                self.showing, self.playback, self.shown_at = first, None, None
-            self.cache.want([showing.query_id for showing in queue], keep=self._last)
-        if self.playback is None and self.pair is not None:
-            self._begin(self.pair)
-        return turned
-
-    def _begin(self, pair: Pair) -> None:
+    def _begin(self, clips: Clips) -> None:
         seen = self.showing is not None and self.showing.seen
-        self.playback = Playback(pair.length, pair.fps, speed=self.speed, watched=math.inf if seen else 0.0)
-        height, width = pair.frames[0][0].shape[:2]
+        self.playback = Playback(clips.length, clips.fps, speed=self.speed, watched=math.inf if seen else 0.0)
+        height, width = clips.frames[0][0].shape[:2]
         self.aspect = width / height
 
     @property
-    def pair(self) -> Pair | None:
-        """The clips of the query; None until they are drawn to their end."""
-        pair = self._pair_so_far
-        return pair if pair is not None and pair.drawn >= 1.0 else None
+    def clips(self) -> Clips | None:
+        """The clips of the question; None until they are drawn to their end."""
+        clips = self._clips_so_far
+        return clips if clips is not None and clips.drawn >= 1.0 else None
 
     @property
-    def _pair_so_far(self) -> Pair | None:
-        return self.cache.get(self.showing.query_id) if self.showing is not None else None
+    def _clips_so_far(self) -> Clips | None:
+        return self.cache.get(self.showing.question_id) if self.showing is not None else None
 
     @property
     def drawn(self) -> float | None:
         """Share of the clips that is drawn; None if none are being drawn."""
         if self.showing is None or self.playback is not None or self.error is not None:
             return None
-        return self._pair_so_far.drawn if self._pair_so_far is not None else 0.0
+        return self._clips_so_far.drawn if self._clips_so_far is not None else 0.0
 
     @property
     def error(self) -> str | None:
         """Why the clips cannot be drawn."""
-        return self.cache.error(self.showing.query_id) if self.showing is not None else None
+        return self.cache.error(self.showing.question_id) if self.showing is not None else None
 
     @property
-    def sides(self) -> tuple[int, int]:
-        """Which clip of the query is on the left, and which on the right."""
-        return (1, 0) if self.showing is not None and self.showing.swapped else (0, 1)
+    def order(self) -> tuple[int, ...]:
+        """Which clip of the question comes first on the screen, which next."""
+        return self.showing.shown_order if self.showing is not None else ()
 
     @property
     def is_paused(self) -> bool:
@@ -86,17 +78,17 @@ class Stage:
         self.shown_at = self.shown_at or time.time()
 
     def advance(self, seconds: float) -> None:
-        """Play on."""
+        """Play on for that much real time."""
         if self.playback is not None:
             self.playback = self.playback.advance(seconds)
 
     def scrub(self, share: float) -> None:
-        """Go to that share of the clips."""
+        """Go to that share of the clips, from 0 to 1."""
         if self.playback is not None:
             self.playback = self.playback.at(share)
 
     def act(self, action: str) -> None:
-        """Do what a key or a button of the player stands for."""
+        """Do what one of the buttons in `actions.CONTROLS` stands for, if it is about playing."""
         if action == "restart" and self.error is not None:
             self.cache.retry()
         if action.startswith("speed "):

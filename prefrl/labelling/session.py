@@ -1,27 +1,29 @@
-"""One person's sitting over a store: what comes next, the answers, taking them back, and how it goes.
+"""One person's labelling of a run: which question comes next, the answers, taking them back, and how it goes.
 
-Every front end works through this; it knows nothing of windows, pages or pixels.
+It knows nothing of windows, pages or pixels, and blocks while the store is at work: front ends use `service`.
 """
 
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
 from prefrl.errors import StoreError
-from prefrl.feedback.comparison import Choice
-from prefrl.store.claims import Desk, Given, exchange
-from prefrl.store.store import Answer
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.kinds import kind_of
+from prefrl.feedback.question import Question
+from prefrl.labelling.summary import Summary, summarise
+from prefrl.store.claims import Claims
 
 AHEAD = 4
-"""Queries that one labeller holds: the one on the screen, and those whose clips are drawn meanwhile."""
+"""Questions that one labeller holds: the one on the screen, and those whose clips are drawn meanwhile."""
 
 REPEAT_GAP = 8
-"""Answers between a query and its hidden repeat, so that the answer comes from the clips and not from memory."""
+"""Answers between a question and its hidden repeat, so that the answer comes from the clips and not from memory."""
 
 PACE_WINDOW = 30
 """Latest answers that the pace is measured on."""
@@ -29,34 +31,19 @@ PACE_WINDOW = 30
 
 @dataclass(frozen=True)
 class Showing:
-    """A query on its way to the screen."""
+    """A question on its way to the screen."""
 
-    query_id: int
+    question_id: int
+    kind: str = "comparison"
+
+    shown_order: tuple[int, ...] = (0, 1)
+    """Places of the question's segments in the order in which the screen shows them."""
 
     is_repeat: bool = False
-    """Whether the person answered it before; nothing on the screen may tell."""
-
-    swapped: bool = False
-    """Whether to show the query's right clip on the left; only a repeat's."""
+    """Whether the person answered it before. Nothing on the screen may show that."""
 
     seen: bool = False
-    """Whether its clips were seen already, since its answer was taken back."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the person said about the clips on the screen. Sending the same reply again is harmless."""
-
-    choice: Choice
-    """In terms of the screen's sides."""
-
-    shown_at: float | None = None
-    """Unix time in seconds at which the clips were first seen."""
-
-    answered_at: float | None = None
-    """Unix time in seconds at which the answer was given."""
-
-    submission_id: str = field(default_factory=lambda: uuid4().hex)
+    """Whether its clips were watched already, since its answer was taken back."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +51,7 @@ class Pace:
     """How far the labelling has come."""
 
     answered: int
-    """Preferences of all annotators that count."""
+    """Answers of all annotators that count."""
 
     asked_for: int | None
     """Answers that the run wants in all; None if unknown."""
@@ -80,44 +67,6 @@ class Pace:
         return max(0, self.asked_for - self.answered) * 3600 / self.per_hour
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a sitting came to; consistency and sides over all that the annotator answered in this run."""
-
-    labels: int
-    minutes: float
-    ties: int
-    skips: int
-
-    repeats: int
-    """Hidden repeats whose both answers were left, right or tie."""
-
-    consistent: int
-    """Those of them that were answered the same twice."""
-
-    lefts: int
-    rights: int
-
-    @property
-    def side_p(self) -> float:
-        """Two-sided binomial test of lefts against rights: how likely a split this uneven is without a favourite."""
-        return binomial_p(self.lefts, self.lefts + self.rights)
-
-    def lines(self) -> list[str]:
-        """The summary in words."""
-        kinds = f"{_count(self.ties, 'tie')}, {self.skips} can't tell"
-        lines = [f"{_count(self.labels, 'label')} in {self.minutes:.1f} min: {kinds}"]
-        if self.repeats:
-            share = self.consistent / self.repeats
-            lines.append(f"same answer on {self.consistent} of {_count(self.repeats, 'hidden repeat')} ({share:.0%})")
-        else:
-            lines.append("no hidden repeat was answered yet, so nothing is known of consistency")
-        sides = f"left {_count(self.lefts, 'time')}, right {_count(self.rights, 'time')}"
-        p = f"p = {self.side_p:.3f}" if self.side_p >= 0.001 else "p < 0.001"
-        lines.append(sides + (f": a favourite side? ({p})" if self.side_p < 0.05 else ""))
-        return lines
-
-
 class Session:
     """The queue of one person. Not safe for several threads at once; errors are those of `Store`.
 
@@ -126,160 +75,185 @@ class Session:
 
     def __init__(
         self,
-        desk: Desk,
-        annotator: str,
+        claims: Claims,
         *,
         rng: np.random.Generator,
         asked_for: int | None = None,
         repeat_share: float = 0.05,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`repeat_share`: share of the queries shown that are hidden repeats, from 0 to below 1."""
-        self.desk, self.annotator, self.asked_for = desk, annotator, asked_for
+        """`repeat_share`: share of the questions shown that are hidden repeats, from 0 to below 1."""
+        self.claims, self.asked_for = claims, asked_for
+        self._store, self._annotator = claims.store, claims.annotator
         self._rng, self._repeat_share, self._clock = rng, repeat_share, clock
         self._started = clock()
-        self._given = desk.log(annotator)
-        self._sitting: set[str] = set()  # submissions of this sitting, so that the same one sent again counts once
-        self._mine: list[Given] = []
+        self._answers = self._store.answers_of(self._annotator)  # all that count, of earlier sessions too
+        self._new: list[Answer] = []  # those of this session
+        self._sent: set[str] = set()  # submissions of this session, so that one sent again counts once
         self._queue: list[Showing] = []
-        self._answered = desk.store.num_preferences()
+        self._questions: dict[int, Question] = {}  # of the queue
+        self._num_answers = self._store.num_answers()
 
     def upcoming(self) -> tuple[Showing, ...]:
         """The queue; the first one is on the screen, or will be."""
         return tuple(self._queue)
 
     def refresh(self) -> None:
-        """Claim more, and drop what was withdrawn or answered meanwhile, but for the first: somebody looks at it."""
-        mine = self.desk.claim(AHEAD)
-        self._answered = self.desk.store.num_preferences()
-        held = {showing.query_id for showing in self._queue if not showing.is_repeat}
-        self._queue = self._queue[:1] + [s for s in self._queue[1:] if s.is_repeat or s.query_id in mine]
-        for query_id in mine:
-            if query_id not in held:
-                self._add_repeat()
-                self._queue.append(Showing(query_id))
+        """Claim more, and drop what was withdrawn or answered meanwhile; not the first: the person looks at it."""
+        mine = self.claims.claim(AHEAD)
+        self._num_answers = self._store.num_answers()
+        held = {showing.question_id for showing in self._queue if not showing.is_repeat}
+        new = [self._load(question_id) for question_id in mine if question_id not in held]
+        self._queue = self._queue[:1] + [s for s in self._queue[1:] if s.is_repeat or s.question_id in mine]
+        self._questions = {showing.question_id: self._questions[showing.question_id] for showing in self._queue}
+        for question in new:
+            self._add_repeat()
+            self._insert(len(self._queue), question)
+
+    def _load(self, question_id: int) -> Question:
+        question = self._store.question(question_id)
+        return replace(question, segments=tuple(replace(s, film=None) for s in question.segments))  # films are large
+
+    def _insert(
+        self,
+        index: int,
+        question: Question,
+        order: Sequence[int] | None = None,
+        *,
+        repeat: bool = False,
+        seen: bool = False,
+    ) -> None:
+        assert question.id is not None
+        shown = tuple(range(len(question.segments))) if order is None else tuple(order)
+        self._questions[question.id] = question
+        self._queue.insert(index, Showing(question.id, question.kind, shown, repeat, seen))
 
     def _add_repeat(self) -> None:
         if self._rng.random() >= self._repeat_share:
             return
-        shown = {given.query_id for given in self._given if given.is_repeat}
-        shown |= {showing.query_id for showing in self._queue}
-        old = [g for g in self._given[: -REPEAT_GAP or None] if not g.is_repeat and g.choice != "skip"]
-        fit = [given.query_id for given in old if given.query_id not in shown]
+        shown = {answer.question.id for answer in self._answers if answer.is_repeat}
+        shown |= {showing.question_id for showing in self._queue}
+        old = [a.question for a in self._answers[: -REPEAT_GAP or None] if not a.is_repeat and a.choices()]
+        fit = [question for question in old if question.id not in shown]
         if fit:
             again = fit[self._rng.integers(len(fit))]
-            self._queue.append(Showing(again, is_repeat=True, swapped=bool(self._rng.integers(2))))
+            order = self._rng.permutation(len(again.segments)).tolist()
+            self._insert(len(self._queue), again, order, repeat=True)
 
-    def answer(self, showing: Showing, reply: Reply) -> bool:
-        """Record the reply to what was shown, on disk when this returns, and go on to the next.
+    def showing(self, question_id: int) -> Showing:
+        """The question as the queue shows it, or as it was shown: an answer that is stored already may come again.
 
-        False: another labeller was faster, and nothing was recorded.
+        Raises:
+            ValueError: this person was not asked.
         """
-        if reply.submission_id in self._sitting:
-            return True
-        choice = exchange(reply.choice) if showing.swapped else reply.choice
-        answer = Answer(
-            showing.query_id,
-            choice,
-            self.annotator,
-            reply.submission_id,
-            shown_at=reply.shown_at,
-            answered_at=reply.answered_at,
+        for showing in self._queue:
+            if showing.question_id == question_id:
+                return showing
+        for answer in reversed(self._answers):
+            if answer.question.id == question_id:
+                order = answer.shown_order or tuple(range(len(answer.question.segments)))
+                return Showing(question_id, answer.question.kind, order, answer.is_repeat)
+        raise ValueError(f"question {question_id} is not asked here")
+
+    def read(
+        self,
+        showing: Showing,
+        value: Any,
+        *,
+        submission_id: str | None = None,
+        shown_at: float | None = None,
+        answered_at: float | None = None,
+    ) -> Answer:
+        """The answer that the JSON `value` stands for, if it is said of the screen that shows `showing`.
+
+        Raises:
+            ValueError: it is no answer to this question.
+        """
+        question = self._questions.get(showing.question_id)
+        if question is None:
+            question = self._load(showing.question_id)
+        kind, order = kind_of(question), showing.shown_order
+        back = sorted(range(len(order)), key=order.__getitem__)  # from the order of the screen to the question's own
+        return Answer(
+            question,
+            kind.reorder(kind.from_json(value, question), back),
+            self._annotator,
+            submission_id or uuid4().hex,
+            shown_at=shown_at,
+            answered_at=answered_at,
+            is_repeat=showing.is_repeat,
+            shown_order=order if showing.is_repeat else None,
         )
-        if showing.is_repeat:
-            seq: int | None = self.desk.add_repeat(answer, showing.swapped)
-        else:
-            seq = self.desk.store.add_answer_once(answer)
-        self._queue = [queued for queued in self._queue if queued != showing]
+
+    def answer(self, answer: Answer) -> bool:
+        """Store `answer`, on disk when this returns, and go on to the next question.
+
+        False: the question has all the answers that it wants, and nothing was stored.
+        """
+        if answer.submission_id in self._sent:
+            return True
+        seq = self._add(answer)
+        answered = answer.question.id, answer.is_repeat
+        self._queue = [showing for showing in self._queue if (showing.question_id, showing.is_repeat) != answered]
         if seq is None:
             return False
-        self._sitting.add(reply.submission_id)
-        times = reply.shown_at, reply.answered_at
-        given = Given(seq, showing.query_id, choice, *times, showing.is_repeat, showing.swapped)
-        self._given.append(given)
-        self._mine.append(given)
-        self._answered += not showing.is_repeat
+        self._sent.add(answer.submission_id)
+        if all(known.seq != seq for known in self._answers):  # else it was stored before this session began
+            self._answers.append(answer.at(seq))
+            self._new.append(answer.at(seq))
+            self._num_answers += not answer.is_repeat
         return True
 
-    def undo(self) -> Choice | None:
-        """Take back the annotator's last answer, of an earlier sitting if need be, and ask it again at once.
+    def _add(self, answer: Answer) -> int | None:
+        return self._store.add_answers([answer])[0] if answer.is_repeat else self._store.add_answer_if_wanted(answer)
 
-        Returns what was taken back, in terms of the screen; None if there is nothing.
+    def undo(self) -> Answer | None:
+        """Take back the annotator's last answer, of an earlier session if need be, and ask its question again at once.
+
+        Returns what was taken back; None if there is nothing.
         """
-        if not self._given:
-            return None
-        last = self._given[-1]
-        taken = self._retract(last)
-        if taken and not last.is_repeat:
-            self.desk.claim(AHEAD, first=[last.query_id])
-        self._given.pop()
-        self._mine = [given for given in self._mine if given is not last]
-        if not taken:
-            return self.undo()
-        self._answered -= not last.is_repeat
-        self._queue.insert(0, Showing(last.query_id, last.is_repeat, last.swapped, seen=True))
-        return last.on_screen
+        while self._answers:
+            last = self._answers[-1]
+            assert last.question.id is not None
+            is_taken = self._take_back(last)
+            if is_taken and not last.is_repeat:
+                self.claims.claim(AHEAD, first=[last.question.id])
+            self._answers.pop()
+            self._new = [answer for answer in self._new if answer.seq != last.seq]
+            if is_taken:
+                self._num_answers -= not last.is_repeat
+                self._insert(0, last.question, last.shown_order, repeat=last.is_repeat, seen=True)
+                return last
+        return None
 
-    def _retract(self, given: Given) -> bool:
+    def _take_back(self, answer: Answer) -> bool:
         """False if it was taken back already, in another window of the same person."""
-        kind = "repeat" if given.is_repeat else "preference"
-        key = f"undo {kind} {given.seq} {self.desk.holder}"  # tried again by this session, it is the same row
-        retraction = Answer(given.query_id, None, self.annotator, key, supersedes=given.seq)
+        key = f"undo {answer.seq} {self.claims.holder}"  # tried again by this session, it is the same row
+        nothing = replace(
+            answer, value=None, submission_id=key, shown_at=None, answered_at=None, replaces=answer.seq, seq=None
+        )
         try:
-            if given.is_repeat:
-                self.desk.add_repeat(retraction, given.swapped)
-            else:
-                self.desk.store.add_answers([retraction])
+            self._store.add_answers([nothing])
         except StoreError:
-            if any((g.seq, g.is_repeat) == (given.seq, given.is_repeat) for g in self.desk.log(self.annotator)):
+            if any(standing.seq == answer.seq for standing in self._store.answers_of(self._annotator)):
                 raise
             return False
         return True
 
     @property
     def can_undo(self) -> bool:
-        return bool(self._given)
+        return bool(self._answers)
 
     def pace(self) -> Pace:
         """How far the labelling has come, and how fast it goes: by the thinking times of the latest answers."""
-        usable = [seconds for g in self._given if (seconds := g.seconds) is not None][-PACE_WINDOW:]
-        per_hour = 3600 / statistics.mean(usable) if len(usable) >= 3 else None
-        return Pace(self._answered, self.asked_for, per_hour)
+        times = [seconds for answer in self._answers if (seconds := answer.seconds) is not None][-PACE_WINDOW:]
+        per_hour = 3600 / statistics.mean(times) if len(times) >= 3 else None
+        return Pace(self._num_answers, self.asked_for, per_hour)
 
     def summary(self) -> Summary:
-        """What the sitting came to so far."""
-        return summarise(self._mine, self._given, (self._clock() - self._started) / 60)
+        """What this session came to so far."""
+        return summarise(self._new, self._answers, (self._clock() - self._started) / 60)
 
     def leave(self) -> None:
-        """Give back what is not answered."""
-        self.desk.leave()
-
-
-def summarise(sitting: Sequence[Given], every: Sequence[Given], minutes: float) -> Summary:
-    """What a `sitting` of `minutes` came to, of an annotator who gave `every` answer of the run."""
-    kinds = [given.choice for given in sitting if not given.is_repeat]
-    first = {given.query_id: given.choice for given in every if not given.is_repeat}
-    pairs = [(given.choice, first.get(given.query_id)) for given in every if given.is_repeat]
-    pairs = [pair for pair in pairs if None not in pair and "skip" not in pair]
-    sides = [given.on_screen for given in every]
-    return Summary(
-        labels=len(kinds),
-        minutes=minutes,
-        ties=kinds.count("tie"),
-        skips=kinds.count("skip"),
-        repeats=len(pairs),
-        consistent=sum(again == before for again, before in pairs),
-        lefts=sides.count("left"),
-        rights=sides.count("right"),
-    )
-
-
-def binomial_p(successes: int, trials: int) -> float:
-    """Two-sided P-value of `successes` in `trials` under probability 1/2; 1 without trials."""
-    few = min(successes, trials - successes)
-    tail = sum(math.comb(trials, k) for k in range(few + 1))
-    return min(1.0, float(2 * tail / 2**trials))  # whole numbers of any size, so nothing overflows
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+        """Give back the questions that were not answered."""
+        self.claims.leave()

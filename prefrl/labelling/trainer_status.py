@@ -1,4 +1,4 @@
-"""What the run folder tells about the training that goes on beside the labelling."""
+"""How far the training is that runs beside the labelling, as the run folder shows it."""
 
 import math
 import time
@@ -11,22 +11,22 @@ from prefrl.runs.run_dir import RunDir
 
 @dataclass(frozen=True)
 class Training:
-    """The state of a training as its folder shows it."""
+    """How far a training is."""
 
     steps: int
     """Environment steps that the run wants in all."""
 
     num_timesteps: int = 0
-    """Environment steps taken by the end of the last span."""
+    """Environment steps taken by the end of the last round."""
 
     agreement: float | None = None
     """Share of held-out answers that the learned reward agrees with, at the last fit; None before it."""
 
     is_running: bool = False
-    """Whether a trainer of this machine is at work on the folder."""
+    """Whether a trainer of this machine is working on the folder."""
 
     next_clips: float | None = None
-    """Seconds until the trainer is likely to ask again; None if nothing tells."""
+    """Seconds until the trainer is likely to ask again; None if unknown."""
 
     @property
     def is_over(self) -> bool:
@@ -34,8 +34,8 @@ class Training:
         return self.num_timesteps >= self.steps
 
 
-class TrainingWatch:
-    """Reads a run folder again only after it changed."""
+class TrainerWatch:
+    """Reads a run folder, and its metrics only after they changed."""
 
     def __init__(self, run: RunDir) -> None:
         self._run, self._steps = run, run.config.steps
@@ -43,7 +43,7 @@ class TrainingWatch:
         self._records: list[dict[str, Any]] = []
 
     def read(self) -> Training:
-        """The state just now; what is missing or damaged is left out."""
+        """How far the training is now; what is missing or damaged is left out."""
         try:
             stat = self._run.metrics_path.stat()
             if (stat.st_mtime_ns, stat.st_size) != self._stamp:
@@ -61,13 +61,13 @@ class TrainingWatch:
 
 
 def summarise(records: list[dict[str, Any]], steps: int, age: float, is_running: bool) -> Training:
-    """The state told by the `records` of metrics.jsonl, whose last one is `age` seconds old.
+    """What the `records` of metrics.jsonl show, the last of which is `age` seconds old.
 
-    The trainer asks after each span, so the next clips come when a span as long as the last one is over.
+    The trainer asks after each round, so the next clips come when a round as long as the last one is over.
     """
     taken = _last(records, "num_timesteps")
-    span = sum(_number(value) or 0.0 for key, value in (records[-1] if records else {}).items() if _is_work(key))
-    left = None if not is_running or span <= 0 else max(1.0, span - max(0.0, age))
+    length = sum(_number(value) or 0.0 for key, value in (records[-1] if records else {}).items() if _is_work(key))
+    left = None if not is_running or length <= 0 else max(1.0, length - max(0.0, age))
     return Training(steps, int(taken or 0), _last(records, "reward/held_out_accuracy"), is_running, left)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from prefrl import watchdog
 from prefrl.data.segment import Segment
+from prefrl.data.spaces import Obs, named, rows
 from prefrl.errors import EnvError, StorageError
 from prefrl.rendering.camera import Camera, Frame, rate
 from prefrl.rendering.recording import show
@@ -108,11 +109,10 @@ class Renderer:
         return obs, terminated
 
     def _compare(self, segment: Segment, step: int, obs: Any, terminated: bool) -> None:
-        """The tolerance lets another machine's rounding pass; another episode is far outside it."""
+        """Raise EnvError unless the replay is where the recording was."""
         same = terminated == segment.absorbing[step]
         if same and not terminated:
-            flat = gym.spaces.flatten(self._env.observation_space, obs)
-            same = np.allclose(np.asarray(flat, dtype=np.float32), segment.obs[step], rtol=1e-3, atol=1e-4)
+            same = _alike(named(obs), rows(segment.obs, step))
         if not same:
             raise EnvError(
                 f"the replay of {self._id} from seed {segment.reset_seed} differs from the recording at step "
@@ -137,6 +137,13 @@ class Renderer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _alike(seen: Obs, recorded: Obs) -> bool:
+    """Whether the same was observed, to within another machine's rounding; another episode is far outside it."""
+    if {name: array.shape for name, array in seen.items()} != {name: array.shape for name, array in recorded.items()}:
+        return False
+    return all(np.allclose(seen[name], array, rtol=1e-3, atol=1e-4) for name, array in recorded.items())
 
 
 def write_mp4(path: Path, frames: Iterable[Frame], fps: float) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from prefrl.config.run import to_json
+from prefrl.config.algorithms import ALGORITHM_NAMES
+from prefrl.config.saved import to_json
 from prefrl.report.gather import Floats, Run
 from prefrl.rewards.metrics import RESAMPLINGS, iqm
 
 POINTS = 100  # of a curve
-LAST_SHARE = 0.1  # of a run's spans that its final return is the mean of
+LAST_SHARE = 0.1  # of a run's rounds that its final return is the mean of
 APART = ("seed", "run_dir", "label", "goal", "slack", "record_frames", "wandb")
 """Settings that make no arm of their own."""
 
@@ -52,11 +53,11 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    unused = "ppo" if run.config.algorithm == "sac" else "sac"
-    saved = {key: value for key, value in to_json(run.config).items() if key not in (*APART, unused)}
+    unused = {*APART, *ALGORITHM_NAMES} - {run.config.algorithm}
+    saved = {key: value for key, value in to_json(run.config).items() if key not in unused}
     if not run.learned:  # what the reward model would have been does not matter
-        kept = ("env_id", "env_kwargs", "steps", "reward", "vec", "algorithm", "ppo", "sac", "spans")
-        saved = {key: saved[key] for key in kept if key in saved}
+        kept = ("env_id", "env_kwargs", "steps", "reward", "vec", "algorithm", run.config.algorithm, "rounds")
+        saved = {key: saved[key] for key in kept}
     return flat(saved)
 
 
@@ -79,7 +80,7 @@ def _name(run: Run, others: Sequence[Run]) -> str:
 
 
 def final_return(run: Run) -> float | None:
-    """Mean true return of the episodes of the last tenth of the spans; None before the first whole episode."""
+    """Mean true return of the episodes of the last tenth of the rounds; None before the first whole episode."""
     _, returns = run.series("num_timesteps", "true_return")
     return float(returns[-max(1, round(LAST_SHARE * len(returns))) :].mean()) if len(returns) else None
 

@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
-from prefrl.data.episode import some
+from prefrl.data.batch import some
+from prefrl.feedback.answer import Answer
 from prefrl.report.arms import Arm, Curve, curve
 from prefrl.report.gather import Floats, Judged, Run, standardise
 from prefrl.rewards.metrics import reliability, wilson
-from prefrl.store.claims import Given
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
 LEARNED, TRUE, THIRD, FOURTH, FIFTH, SIXTH = SERIES = tuple(f"#0{i}0{i}c1" for i in range(1, 7))
@@ -135,8 +135,8 @@ def by_labels(run: Run) -> str:
 
 def timeline(run: Run) -> str:
     """When answers came, and which: against the clock if people gave them, else against training."""
-    every = [g for log in run.given.values() for g in log if not g.is_repeat]
-    timed = sorted((g for g in every if g.answered_at is not None), key=lambda g: g.answered_at or 0.0)
+    every = [a for answers in run.by_annotator.values() for a in answers if not a.is_repeat]
+    timed = sorted((a for a in every if a.answered_at is not None), key=lambda a: a.answered_at or 0.0)
     figure, (ax,) = _figure()
     if len(timed) > len(every) / 2:
         _against_clock(ax, timed)
@@ -149,26 +149,32 @@ def timeline(run: Run) -> str:
     return _svg(figure, f"Labels of {run.name} over time, by answer")
 
 
-KINDS = {"left": LEARNED, "right": TRUE, "tie": THIRD, "skip": MUTED}
+COLOURS = {"left": LEARNED, "right": TRUE, "tie": THIRD, "skip": MUTED}
 
 
-def _against_clock(ax: Axes, timed: Sequence[Given]) -> None:
-    minutes = np.array([(g.answered_at or 0.0) - (timed[0].answered_at or 0.0) for g in timed]) / 60
-    for kind, colour in KINDS.items():
-        given = np.array([g.choice == kind for g in timed])
+def _colours(answers: Sequence[Answer]) -> list[tuple[str, str]]:
+    """What was answered, in a fixed order where it is known, each with its colour."""
+    said = dict.fromkeys([*COLOURS, *sorted(answer.words for answer in answers)])
+    return [(words, COLOURS.get(words, MUTED)) for words in said]
+
+
+def _against_clock(ax: Axes, timed: Sequence[Answer]) -> None:
+    minutes = np.array([(a.answered_at or 0.0) - (timed[0].answered_at or 0.0) for a in timed]) / 60
+    for kind, colour in _colours(timed):
+        given = np.array([answer.words == kind for answer in timed])
         if given.any():
             ax.step(minutes, given.cumsum(), color=colour, where="post", label=kind)
     ax.set_xlabel("minutes since the first answer")
     ax.set_title("answers so far")
 
 
-def _against_steps(ax: Axes, run: Run, every: Sequence[Given]) -> None:
-    when = {p.query.id: p.query.num_timesteps for p in run.preferences}
+def _against_steps(ax: Axes, run: Run, every: Sequence[Answer]) -> None:
+    when = {a.question.id: a.question.num_timesteps for a in run.answers}
     steps = sorted(set(when.values()))
     width = 0.7 * min(np.diff(steps), default=max(steps[-1], 1) / 20)
     base = np.zeros(len(steps))
-    for kind, colour in KINDS.items():
-        given = [when[g.query_id] for g in every if g.choice == kind and g.query_id in when]
+    for kind, colour in _colours(every):
+        given = [when[a.question.id] for a in every if a.words == kind and a.question.id in when]
         if given:
             heights = np.array([given.count(step) for step in steps])
             ax.bar(steps, heights, width, base, color=colour, label=kind, linewidth=0)

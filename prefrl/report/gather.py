@@ -11,19 +11,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from prefrl.config.run import RewardConfig, TrainConfig
-from prefrl.data.episode import stack
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.run import TrainConfig
+from prefrl.data.batch import stack
 from prefrl.data.segment import Segment
 from prefrl.errors import CheckpointError
-from prefrl.feedback.answer import Preference, effective
-from prefrl.feedback.comparison import target
-from prefrl.feedback.question import Query
+from prefrl.feedback.answer import Answer, informative, is_held_out, standing
+from prefrl.feedback.question import Question
 from prefrl.rewards.ensemble import RewardEnsemble
-from prefrl.rewards.fit import is_held_out, usable
+from prefrl.rewards.fit import stated
 from prefrl.rewards.metrics import answer_probability
 from prefrl.runs.run_dir import RunDir
-from prefrl.store.claims import Desk, Given
-from prefrl.store.store import Store
+from prefrl.store.run_store import has_store, open_store
 from prefrl.training.learner import load_ensemble
 
 Floats = NDArray[np.float64]
@@ -38,8 +37,8 @@ class Judged:
     """
 
     segments: list[Segment]
-    query_ids: list[tuple[int, str]]
-    """Of each segment: a question that shows it, and the side."""
+    shown_in: list[tuple[int, int]]
+    """Of each segment: a question that shows it, and its place there."""
 
     num_timesteps: NDArray[np.int64]
     """(S,) steps the agent had trained for when the segment was recorded."""
@@ -47,14 +46,14 @@ class Judged:
     rewards: Floats
     """(S, T) learned reward of each step; absorbing steps included."""
 
-    answers: list[Preference]
+    answers: list[Answer]
     """Those that a reward can be fitted to."""
 
     probabilities: Floats
-    """(B,) stated probability that the teacher says left, of each answer."""
+    """(B,) stated probability that the teacher chooses the first of two options, of each answer."""
 
     targets: Floats
-    """(B,) what was answered: 1, 0, or 0.5 for a tie."""
+    """(B,) what was answered: 1 the first, 0 the second, or 0.5 for a tie."""
 
     held_out: NDArray[np.bool_]
     """(B,) whether no gradient came from the answer."""
@@ -98,13 +97,14 @@ class Run:
     git_commit: str | None
 
     metrics: list[dict[str, Any]]
-    """Lines of metrics.jsonl, one a span."""
+    """Lines of metrics.jsonl, one a round."""
 
     goal: str | None
-    preferences: list[Preference]
+    answers: list[Answer]
+    """All but repeats, those included that were replaced or taken back."""
 
-    given: dict[str, list[Given]]
-    """Annotator -> what they answered and did not take back."""
+    by_annotator: dict[str, list[Answer]]
+    """Annotator -> their answers that count, repeats included."""
 
     judged: Judged | None
     """None if there is no reward model to judge by, or nothing to judge."""
@@ -122,7 +122,7 @@ class Run:
         return int(self.metrics[-1]["num_timesteps"]) if self.metrics else 0
 
     def series(self, x: str, y: str) -> tuple[Floats, Floats]:
-        """Two columns of the metrics, spans left out in which either is missing."""
+        """Two columns of the metrics, rounds left out in which either is missing."""
         pairs = [(r[x], r[y]) for r in self.metrics if r.get(x) is not None and r.get(y) is not None]
         xs, ys = zip(*pairs, strict=True) if pairs else ((), ())
         return np.array(xs, float), np.array(ys, float)
@@ -138,17 +138,17 @@ def gather(path: Path, name: str) -> Run:
     torch.set_num_threads(1)  # small nets are fastest so
     run_dir = RunDir.open(path)
     config, saved = run_dir.config, json.loads((path / "config.json").read_bytes())
-    preferences: list[Preference] = []
-    given: dict[str, list[Given]] = {}
+    answers: list[Answer] = []
+    by_annotator: dict[str, list[Answer]] = {}
     goal = config.goal
-    if (path / "preferences.sqlite").is_file():
-        with Store(run_dir.store_url) as store:
-            preferences, info = store.preferences(), store.info()
-            names = dict.fromkeys(p.annotator for p in preferences)
-            given = {annotator: Desk(store).log(annotator) for annotator in names}
+    if has_store(run_dir):
+        with open_store(run_dir) as store:
+            answers, info = store.answers(), store.info()
+            names = dict.fromkeys(answer.annotator for answer in answers)
+            by_annotator = {annotator: store.answers_of(annotator) for annotator in names}
             goal = info.goal if info else goal
     paid_true = config.reward == "true"
-    judged, notes = (None, []) if paid_true else _judge(run_dir, config, preferences)
+    judged, notes = (None, []) if paid_true else _judge(run_dir, config, answers)
     return Run(
         run_dir,
         name,
@@ -157,14 +157,14 @@ def gather(path: Path, name: str) -> Run:
         saved.get("git_commit"),
         run_dir.metrics(),
         goal,
-        preferences,
-        given,
+        answers,
+        by_annotator,
         judged,
         notes,
     )
 
 
-def _judge(run_dir: RunDir, config: TrainConfig, preferences: list[Preference]) -> tuple[Judged | None, list[str]]:
+def _judge(run_dir: RunDir, config: TrainConfig, answers: list[Answer]) -> tuple[Judged | None, list[str]]:
     notes: list[str] = []
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -176,32 +176,29 @@ def _judge(run_dir: RunDir, config: TrainConfig, preferences: list[Preference]) 
         ensemble = load_ensemble(checkpoint)
     except CheckpointError as error:
         return None, [f"There is no reward model to show: {error}."]
-    if not usable(preferences):
+    if not informative(answers):
         return None, [*notes, "Nobody has compared clips yet, so the reward model has learned nothing."]
-    return judge(ensemble, preferences, config.reward_model), notes
+    return judge(ensemble, answers, config.reward_model), notes
 
 
 @torch.inference_mode()
-def judge(ensemble: RewardEnsemble, preferences: list[Preference], config: RewardConfig) -> Judged:
-    """What `ensemble`, fitted to `preferences` with `config`, makes of them."""
-    shown: dict[int, tuple[Segment, Query, str]] = {}
-    for preference in effective(preferences):
-        query = preference.query
-        for side, segment in (("left", query.left), ("right", query.right)):
-            shown.setdefault(id(segment), (segment, query, side))
-    place = {key: index for index, key in enumerate(shown)}
+def judge(ensemble: RewardEnsemble, answers: list[Answer], config: RewardConfig) -> Judged:
+    """What `ensemble`, fitted to `answers` with `config`, makes of them."""
+    shown: dict[int, tuple[Segment, Question, int]] = {}
+    for answer in standing(answers):
+        for place, segment in enumerate(answer.question.segments):
+            shown.setdefault(id(segment), (segment, answer.question, place))
     segments = [segment for segment, _, _ in shown.values()]
-    raw = ensemble.step_rewards(*stack(segments)).mean(0)
-    answers = usable(preferences)
-    sides = np.array([[place[id(p.query.left)], place[id(p.query.right)]] for p in answers])
-    returns = raw.sum(1)[sides]
+    rewards = ensemble.step_rewards(stack(segments)).mean(0)
+    used = informative(answers)
+    logits, targets = stated(ensemble, used)
     return Judged(
         segments=segments,
-        query_ids=[(query.id or 0, side) for _, query, side in shown.values()],
-        num_timesteps=np.array([query.num_timesteps for _, query, _ in shown.values()]),
-        rewards=((raw - ensemble.output_mean) / ensemble.output_std).double().numpy(),
-        answers=answers,
-        probabilities=answer_probability((returns[:, 0] - returns[:, 1]).numpy(), config.random_answers),
-        targets=np.array([target(p.choice) for p in answers if p.choice], float),
-        held_out=is_held_out(answers, config.held_out),
+        shown_in=[(question.id or 0, place) for _, question, place in shown.values()],
+        num_timesteps=np.array([question.num_timesteps for _, question, _ in shown.values()]),
+        rewards=((rewards - ensemble.output_mean) / ensemble.output_std).double().numpy(),
+        answers=used,
+        probabilities=answer_probability(logits, config.random_answers),
+        targets=targets,
+        held_out=is_held_out(used, config.held_out),
     )

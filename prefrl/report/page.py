@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 
 from prefrl.config.presets import preset
-from prefrl.config.run import to_json
+from prefrl.config.saved import to_json
 from prefrl.errors import UsageError
 from prefrl.report import charts
 from prefrl.report.arms import Arm, arms, final_return, flat
@@ -191,7 +191,7 @@ def _section(run: Run, grouped: Sequence[Arm], clips: tuple[int, int], rng: np.r
         warned=_warned(run.metrics),
         charts=_charts(run, others, rng),
         reels=reels(run, *clips),
-        annotators=[annotator(name, given) for name, given in run.given.items()] if run.learned else [],
+        annotators=[annotator(name, answers) for name, answers in run.by_annotator.items()] if run.learned else [],
         settings=_settings(run),
     )
 
@@ -239,8 +239,8 @@ def _charts(run: Run, others: Sequence[Run], rng: np.random.Generator) -> list[C
     curve_note = "The learned return is what each fit makes of the last episodes: log-odds against having been dead."
     found = [Chart("Learning curve", charts.learning(run, others, rng), curve_note if run.judged else "")]
     if run.learned and run.series("num_preferences", "true_return")[0].size:
-        found.append(Chart("What labels bought", charts.by_labels(run), "Each point is the end of a span of training."))
-    if any(run.given.values()):
+        found.append(Chart("What labels bought", charts.by_labels(run), "Each point is the end of a round."))
+    if any(run.by_annotator.values()):
         found.append(Chart("Label timeline", charts.timeline(run)))
     if run.judged is not None:
         found += _judged_charts(run.judged)

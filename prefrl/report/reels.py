@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -19,13 +18,11 @@ from prefrl.rendering.clips import Renderer, write_mp4
 from prefrl.rendering.recording import show
 from prefrl.report.gather import Floats, Judged, Run, standardise
 from prefrl.report.people import Hard, hardest
-from prefrl.store.store import Store
+from prefrl.store.run_store import open_store
 
 SIZE = 192  # pixels a side, where the environment draws at any size
 SMOOTH = 30.0  # pictures a second that are enough
 TRACE = (100.0, 30.0)  # width and height of a reward trace, in units of its own
-
-Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +49,11 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Shown:
     """A hard question as the page shows it."""
 
     title: str
-    left: Clip
-    right: Clip
+    clips: list[Clip]
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class Reels:
 
     best: list[Clip]
     worst: list[Clip]
-    hard: list[Pair]
+    hard: list[Shown]
 
     missing: str | None
     """Why some or all of them cannot be drawn; None if all are."""
@@ -81,7 +77,7 @@ def reels(run: Run, each: int, pairs: int) -> Reels:
         order = np.argsort(-run.judged.returns, kind="stable")
         best = [studio.clip(int(i), f"#{rank}") for rank, i in enumerate(order[:each], 1)]
         worst = [studio.clip(int(i), f"#{rank}") for rank, i in enumerate(order[::-1][:each], 1)]
-        hard = [studio.pair(h) for h in hardest(run, pairs)]
+        hard = [studio.question(h) for h in hardest(run, pairs)]
         return Reels(best, worst, hard, studio.missing)
 
 
@@ -92,7 +88,7 @@ class Studio:
         self._run, self.judged, self._stack = run, judged, ExitStack()
         self.missing: str | None = None
         self._number = {_key(segment): index for index, segment in enumerate(judged.segments)}
-        self._store = self._stack.enter_context(Store(run.run_dir.store_url))
+        self._store = self._stack.enter_context(open_store(run.run_dir))
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._renderer: Renderer | None = None
         self._tried = False
@@ -112,24 +108,23 @@ class Studio:
     def clip(self, index: int, title: str) -> Clip:
         """The segment of that number."""
         judged, segment = self.judged, self.judged.segments[index]
-        query_id, side = judged.query_ids[index]
+        question_id, place = judged.shown_in[index]
         told = [
             f"learned return {judged.returns[index]:+.1f}",
             f"true return {segment.true_return:.1f}, rank {_place(judged.true_returns, index)}",
             _where(segment, int(judged.num_timesteps[index])),
         ]
-        return Clip(title, told, self._trace(index), self._video(query_id, side))
+        return Clip(title, told, self._trace(index), self._video(question_id, place))
 
-    def pair(self, hard: Hard) -> Pair:
-        """Both clips of a question."""
-        query = self._store.query(hard.query_id)
-        left, right = (self.clip(self._number[_key(segment)], "") for segment in (query.left, query.right))
-        better = {"left": (", preferred", ""), "right": ("", ", preferred")}.get(hard.answer, ("", ""))
-        sides = (
-            Clip(f"{name}{mark}", clip.told, clip.trace, clip.video)
-            for name, mark, clip in zip(("left", "right"), better, (left, right), strict=True)
-        )
-        return Pair(f"question {hard.query_id}: {hard.reason}", *sides)
+    def question(self, hard: Hard) -> Shown:
+        """The clips of a question, that which was preferred marked."""
+        segments = self._store.question(hard.question_id).segments
+        names = ("left", "right") if len(segments) == 2 else [str(place) for place in range(1, len(segments) + 1)]
+        clips = [
+            self.clip(self._number[_key(segment)], f"{name}, preferred" if name == hard.answer else name)
+            for name, segment in zip(names, segments, strict=True)
+        ]
+        return Shown(f"question {hard.question_id}: {hard.reason}", clips)
 
     def _trace(self, index: int) -> Trace:
         segment, (low, high) = self.judged.segments[index], self._range
@@ -144,10 +139,9 @@ class Studio:
 
         return Trace(path(learned), path(true), high * height)
 
-    def _video(self, query_id: int, side: str) -> str | None:
+    def _video(self, question_id: int, place: int) -> str | None:
         try:
-            query = self._store.query(query_id)
-            segment = query.left if side == "left" else query.right
+            segment = self._store.question(question_id).segments[place]
             path = self._folder / "clip.mp4"
             write_mp4(path, *self._frames(segment))
             return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
@@ -177,7 +171,7 @@ class Studio:
 
 
 def _key(segment: Segment) -> tuple[bytes, bytes]:
-    return segment.obs.tobytes(), segment.actions.tobytes()
+    return b"".join(array.tobytes() for array in segment.obs.values()), segment.actions.tobytes()
 
 
 def _range(rewards: Floats) -> tuple[float, float]:

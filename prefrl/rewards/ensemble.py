@@ -1,19 +1,25 @@
 """The learned reward: an ensemble of small nets, stacked and evaluated in one batched call.
 
-Axes: E members, B segments, T steps.
+Axes: E members, S segments, T steps, N transitions.
 """
 
 import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypeVar
+from operator import itemgetter
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor, nn
+
+from prefrl.config.rewards import RewardConfig
+from prefrl.data.batch import Batch
+from prefrl.data.spaces import Obs, Spaces
+from prefrl.rewards.encoders import make_encoder
 
 A = TypeVar("A", Tensor, NDArray[np.float32])
 
@@ -31,11 +37,12 @@ ROWS = 128  # single steps
 class RewardEnsemble(nn.Module):
     """`members` independent nets r(s, a, s'), bounded by tanh if asked (Lee et al. 2021, PEBBLE).
 
-    Inputs are raw; the ensemble normalises them by statistics of its own, which change only in `set_input_stats`.
-    With `sees_change` the nets get s' - s in place of s': where progress is what counts, it would otherwise hide in the
-    difference of two almost equal inputs. Without `sees_action` they get no actions: what they do not see they cannot
-    take for a reason. With `sees_squares` they get the square of each normalised input as well, clipped: what grows
-    with the distance from a goal need not be pieced together from many hidden units.
+    Observations are encoded as vectors (`encoders.make_encoder`). Inputs are raw; the ensemble normalises them by
+    statistics of its own, which change only in `set_input_stats`. With `sees_change` the nets get s' - s in place of
+    s': where progress is what counts, it would otherwise hide in the difference of two almost equal inputs. Without
+    `sees_action` they get no actions: what they do not see they cannot take for a reason. With `sees_squares` they get
+    the square of each normalised input as well, clipped: what grows with the distance from a goal need not be pieced
+    together from many hidden units.
 
     `reward` averages the members and rescales by `set_output_stats`; both stay frozen between fits, so that the
     agent's reward does not drift.
@@ -52,8 +59,7 @@ class RewardEnsemble(nn.Module):
 
     def __init__(
         self,
-        obs_dim: int,
-        action_dim: int,
+        spaces: Spaces,
         members: int = 7,
         hidden: Sequence[int] = (64, 64),
         *,
@@ -64,12 +70,18 @@ class RewardEnsemble(nn.Module):
         sees_squares: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Members get initialisations of their own, drawn from `generator` (seed 0 if None)."""
+        """Members get initialisations of their own, drawn from `generator` (seed 0 if None).
+
+        Raises:
+            EnvError: no encoder takes the observations.
+        """
         super().__init__()
-        self.obs_dim, self.action_dim, self.members, self.hidden = obs_dim, action_dim, members, tuple(hidden)
+        self.spaces, self.members, self.hidden = spaces, members, tuple(hidden)
+        self.encoder = make_encoder(spaces.obs)
         self.terminal_scale, self.bounded = terminal_scale, bounded
         self.sees_change, self.sees_action, self.sees_squares = sees_change, sees_action, sees_squares
-        self.input_dim = 2 * obs_dim + action_dim * sees_action  # observation, action, next observation or change
+        # Observation, action, next observation or change.
+        self.input_dim = 2 * self.encoder.width + spaces.action.width * sees_action
         # Squares, inputs, and whether the next state is absorbing; rewards of ordinary and of last steps.
         widths = [self.input_dim * (1 + sees_squares) + 1, *hidden, 2]
         generator = torch.Generator().manual_seed(0) if generator is None else generator
@@ -82,19 +94,15 @@ class RewardEnsemble(nn.Module):
         # The same tensors in a plain list: to go through a ParameterList at each step takes as long as a layer.
         self._layers = list(zip(self.weights, self.biases, strict=True))
 
-    def inputs(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> Tensor:
+    def inputs(self, batch: Batch[Tensor]) -> Tensor:
         """The net's normalised inputs for whole segments.
 
-        Args:
-            obs: (B, T + 1, obs_dim) raw observations.
-            actions: (B, T, action_dim) executed actions.
-            absorbing: (B, T + 1) bool.
-
         Returns:
-            (B, T, width): squares if they are seen, inputs, and whether the next state is absorbing.
+            (S, T, width): squares if they are seen, inputs, and whether the next state is absorbing.
         """
-        assert obs.ndim == 3 and actions.ndim == 3 and absorbing.ndim == 2
-        return self._inputs(obs[:, :-1], actions, obs[:, 1:], absorbing[:, 1:])
+        obs, absorbing = self.encoder(batch.obs), batch.absorbing
+        assert obs.ndim == 3 and batch.actions.ndim == 3 and absorbing.ndim == 2
+        return self._inputs(obs[:, :-1], batch.actions, obs[:, 1:], absorbing[:, 1:])
 
     def _inputs(self, obs: Tensor, actions: Tensor, next_obs: Tensor, dies: Tensor) -> Tensor:
         x = torch.cat((*self._seen(obs, actions, next_obs), dies.unsqueeze(-1)), dim=-1)
@@ -120,36 +128,27 @@ class RewardEnsemble(nn.Module):
                 x = torch.tanh(x)
         return torch.where(inputs[:, -1] > 0, self.terminal_scale * x[..., 1], x[..., 0])
 
-    def segment_rewards(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> Tensor:
-        """Each member's reward of each step; arguments as in `inputs`. Returns (E, B, T)."""
-        inputs = self.inputs(obs, actions, absorbing)
+    def segment_rewards(self, batch: Batch[Tensor]) -> Tensor:
+        """Each member's reward of each step, (E, S, T): a `scores.StepScores`."""
+        inputs = self.inputs(batch)
         rewards: Tensor = self(inputs.flatten(0, 1)).unflatten(1, inputs.shape[:2])
-        return rewards * ~absorbing[:, :-1]
+        return rewards * ~batch.absorbing[:, :-1]
 
     @torch.inference_mode()
-    def returns(
-        self, obs: NDArray[np.float32], actions: NDArray[np.float32], absorbing: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        """Each member's undiscounted return of each segment, in raw units: (E, B). Arguments as in `inputs`."""
-        return self.step_rewards(obs, actions, absorbing).sum(-1).numpy()
+    def returns(self, batch: Batch[NDArray[Any]]) -> NDArray[np.float32]:
+        """Each member's undiscounted return of each segment, in raw units: (E, S)."""
+        return self.step_rewards(batch).sum(-1).numpy()
 
     @torch.inference_mode()
-    def step_rewards(
-        self, obs: NDArray[np.float32], actions: NDArray[np.float32], absorbing: NDArray[np.bool_]
-    ) -> Tensor:
-        """`segment_rewards` (E, B, T), without a gradient, of as many segments as there are."""
-        parts = [
-            self.segment_rewards(*(torch.as_tensor(x[i : i + SEGMENTS]) for x in (obs, actions, absorbing)))
-            for i in range(0, len(obs), SEGMENTS)
-        ]
+    def step_rewards(self, batch: Batch[NDArray[Any]]) -> Tensor:
+        """`segment_rewards` (E, S, T), without a gradient, of as many segments as there are."""
+        tensors = batch.map(torch.as_tensor)
+        starts = range(0, len(batch.actions), SEGMENTS)
+        parts = [self.segment_rewards(tensors.map(itemgetter(slice(i, i + SEGMENTS)))) for i in starts]
         return torch.cat(parts, dim=1)
 
     def reward(
-        self,
-        obs: NDArray[np.float32],
-        actions: NDArray[np.float32],
-        next_obs: NDArray[np.float32],
-        terminated: NDArray[np.bool_],
+        self, obs: Obs, actions: NDArray[np.float32], next_obs: Obs, terminated: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """The agent's reward of N transitions, in output units: `raw_reward`, rescaled. Returns (N,)."""
         raw = self.raw_reward(obs, actions, next_obs, terminated)
@@ -157,24 +156,18 @@ class RewardEnsemble(nn.Module):
         return rewards
 
     def raw_reward(
-        self,
-        obs: NDArray[np.float32],
-        actions: NDArray[np.float32],
-        next_obs: NDArray[np.float32],
-        terminated: NDArray[np.bool_],
+        self, obs: Obs, actions: NDArray[np.float32], next_obs: Obs, terminated: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """The members' mean of N transitions, in raw units: sums of it are log-odds of being preferred.
+        """The members' mean (N,) of transitions, in raw units: sums of it are log-odds of being preferred.
 
         Args:
-            obs: (N, obs_dim) raw observations. None of them is absorbing.
-            actions: (N, action_dim) executed actions.
-            next_obs: (N, obs_dim) raw observations that followed, terminal ones included.
+            obs: name -> (N, *shape) raw observations. None of them is absorbing.
+            actions: (N, width) executed actions.
+            next_obs: name -> (N, *shape) raw observations that followed, terminal ones included.
             terminated: (N,) whether the transition led to the absorbing state.
-
-        Returns:
-            (N,)
         """
-        rows = np.concatenate((*self._seen(obs, actions, next_obs), terminated[:, None]), axis=1, dtype=np.float32)
+        seen_by_nets = self._seen(self.encoder(obs), actions, self.encoder(next_obs))
+        rows = np.concatenate((*seen_by_nets, terminated[:, None]), axis=1, dtype=np.float32)
         seen = rows[:, :-1]
         seen -= self.input_mean.numpy()
         seen /= self.input_std.numpy()
@@ -202,8 +195,9 @@ class RewardEnsemble(nn.Module):
         """Reward of one more step in the absorbing state, in output units."""
         return float(-self.output_mean / self.output_std)
 
-    def set_input_stats(self, obs: Tensor, actions: Tensor, absorbing: Tensor) -> None:
+    def set_input_stats(self, batch: Batch[Tensor]) -> None:
         """Take mean and standard deviation of the inputs from segments; absorbing states are left out."""
+        obs, actions, absorbing = self.encoder(batch.obs), batch.actions, batch.absorbing
         of_obs, of_actions = _moments(obs[~absorbing]), _moments(actions[~absorbing[:, :-1]])
         of_next = _moments((obs[:, 1:] - obs[:, :-1])[~absorbing[:, 1:]]) if self.sees_change else of_obs
         of_all = (of_obs, of_actions, of_next) if self.sees_action else (of_obs, of_next)
@@ -212,35 +206,52 @@ class RewardEnsemble(nn.Module):
         self.input_std.copy_(std)
 
     @torch.inference_mode()
-    def set_output_stats(
-        self, obs: NDArray[np.float32], actions: NDArray[np.float32], absorbing: NDArray[np.bool_]
-    ) -> None:
+    def set_output_stats(self, batch: Batch[NDArray[Any]]) -> None:
         """Rescale the output to mean 0 and standard deviation 1 on the steps of these segments that end no episode.
 
         A smaller deviation than `MIN_STD` counts as that much: where staying alive is all, it is noise, of another size
         after each fit. What an end is worth, in such units, would jump as much, and beyond all that PPO can learn from.
         """
-        rewards = self.step_rewards(obs, actions, absorbing).mean(0)
-        raw = rewards[torch.as_tensor(~absorbing[:, 1:])]
+        rewards, absorbing = self.step_rewards(batch).mean(0), torch.as_tensor(batch.absorbing)
+        raw = rewards[~absorbing[:, 1:]]
         if len(raw) < 2:  # each step ends an episode
-            raw = rewards[torch.as_tensor(~absorbing[:, :-1])]
+            raw = rewards[~absorbing[:, :-1]]
         self.output_mean.copy_(raw.mean())
         self.output_std.copy_(raw.std().clamp(min=MIN_STD) if len(raw) > 1 else torch.ones(()))
 
     def to_bytes(self) -> bytes:
         """The ensemble as a safetensors file, its shape in the metadata."""
-        names = ("obs_dim", "action_dim", "members", "hidden",
-                 "terminal_scale", "bounded", "sees_change", "sees_action", "sees_squares")  # fmt: skip
-        shape = {name: getattr(self, name) for name in names}
+        names = ("members", "hidden", "terminal_scale", "bounded", "sees_change", "sees_action", "sees_squares")
+        shape = {"spaces": self.spaces.to_json(), **{name: getattr(self, name) for name in names}}
         return save({k: v.contiguous() for k, v in self.state_dict().items()}, {"shape": json.dumps(shape)})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "RewardEnsemble":
-        """The ensemble that `to_bytes` wrote."""
+        """The ensemble that `to_bytes` wrote, of this version or of those before observations had names."""
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        ensemble = cls(**json.loads(header["__metadata__"]["shape"]))
+        shape = json.loads(header["__metadata__"]["shape"])
+        if "spaces" in shape:
+            spaces = Spaces.from_json(shape.pop("spaces"))
+        else:
+            spaces = Spaces.vectors(shape.pop("obs_dim"), shape.pop("action_dim"))
+        ensemble = cls(spaces, **shape)
         ensemble.load_state_dict(load(data))
         return ensemble
+
+
+def make_ensemble(config: RewardConfig, spaces: Spaces, generator: torch.Generator) -> RewardEnsemble:
+    """An ensemble of the shape that `config` asks for, with weights drawn from `generator`."""
+    return RewardEnsemble(
+        spaces,
+        config.members,
+        config.hidden,
+        terminal_scale=config.terminal_scale,
+        bounded=config.bounded,
+        sees_change=config.sees_change,
+        sees_action=config.sees_action,
+        sees_squares=config.sees_squares,
+        generator=generator,
+    )
 
 
 class RawReward:

@@ -1,7 +1,10 @@
-"""Fit a reward ensemble to preferences."""
+"""Fit a reward ensemble to answers.
+
+Axes: E members, B answers, S segments of their questions, T steps, C choices, K options.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -9,22 +12,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prefrl.config.run import RewardConfig
-from prefrl.data.episode import stack
-from prefrl.feedback.answer import Preference, effective
-from prefrl.feedback.comparison import target
+from prefrl.config.rewards import RewardConfig
+from prefrl.data.batch import Batch, stack
+from prefrl.data.segment import Segment
+from prefrl.errors import UsageError
+from prefrl.feedback.answer import Answer, informative, is_held_out
+from prefrl.feedback.choice import Weights
+from prefrl.rewards.batches import Choices, segments_of
 from prefrl.rewards.ensemble import SEGMENTS, RewardEnsemble
-from prefrl.rewards.likelihoods import bradley_terry_loss
+from prefrl.rewards.likelihoods import choice_loss
 from prefrl.rewards.metrics import answer_probability, expected_calibration_error, preference_accuracy
 
 
 @dataclass(frozen=True)
 class FitMetrics:
-    """What a fit achieved. Held-out figures are on preferences no gradient came from; of the ensemble's mean, but for
-    the loss."""
+    """What a fit achieved. Held-out figures are on answers no gradient came from; of the ensemble's mean, but for the
+    loss."""
 
     preferences: int
-    """Preferences used, those held out included and skipped ones not."""
+    """Answers used, those held out included and skipped ones not."""
 
     epochs: int
     train_loss: float
@@ -34,10 +40,10 @@ class FitMetrics:
     """Mean of the members' losses, in nats; that of another share of `random_answers` is another loss."""
 
     held_out_decided: int
-    """Held-out preferences with a better side: what the next figure is a share of."""
+    """Held-out choices between two that have a better side: what the next figure is a share of."""
 
     held_out_accuracy: float
-    """Share of held-out pairs whose better side the ensemble names; NaN if there is none with a better side."""
+    """Share of them whose better side the ensemble names; NaN if there is none."""
 
     held_out_calibration_error: float
 
@@ -47,195 +53,157 @@ class FitMetrics:
 
 
 @dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Preferences as tensors: inputs and liveness of both sides' steps, targets, counts."""
+class _Steps:
+    """The steps of S segments, as the nets see them."""
 
-    inputs: Tensor  # (B, 2, T, width)
-    alive: Tensor  # (B, 2, T) 1 for a step taken alive, 0 for one in the absorbing state
-    last: Tensor  # (B, 2, 1) index of the last step taken alive
-    dies: Tensor  # (B, 2, 1) 1 if it led to the absorbing state
-    targets: Tensor  # (B,)
-    counts: Tensor  # (E, B) how often each member's sample holds the pair
-
-    def __getitem__(self, index: Tensor) -> "_Pairs":
-        return _Pairs(
-            self.inputs[index],
-            self.alive[index],
-            self.last[index],
-            self.dies[index],
-            self.targets[index],
-            self.counts[:, index],
-        )
+    inputs: Tensor  # (S, T, width)
+    alive: Tensor  # (S, T) 1 for a step taken alive, 0 for one in the absorbing state
+    last: Tensor  # (S, 1) index of the last step taken alive
+    dies: Tensor  # (S, 1) 1 if it led to the absorbing state
 
 
-def make_ensemble(config: RewardConfig, obs_dim: int, action_dim: int, generator: torch.Generator) -> RewardEnsemble:
-    """An ensemble of the shape that `config` asks for, with weights drawn from `generator`."""
-    return RewardEnsemble(
-        obs_dim,
-        action_dim,
-        config.members,
-        config.hidden,
-        terminal_scale=config.terminal_scale,
-        bounded=config.bounded,
-        sees_change=config.sees_change,
-        sees_action=config.sees_action,
-        sees_squares=config.sees_squares,
-        generator=generator,
-    )
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """B answers, as tensors."""
+
+    steps: _Steps
+    choices: Choices
+    counts: Tensor  # (E, B) how often each member's sample holds the answer
 
 
 def fit(
     ensemble: RewardEnsemble,
-    preferences: Sequence[Preference],
+    answers: Sequence[Answer],
     *,
     config: RewardConfig | None = None,
     generator: torch.Generator,
 ) -> FitMetrics:
-    """Train `ensemble` in place on `preferences` (B of them), from the weights it has.
+    """Train `ensemble` in place on `answers`, from the weights it has. If that fails, it stays as it was.
 
-    Every k-th query is held out, the first one included, so that a held-out figure exists from the first session on.
+    Every k-th question is held out, the first one included, so that a held-out figure exists from the first round on.
     Training stops when the held-out loss has not improved for `config.patience` passes, and the best weights are kept.
 
     Raises:
-        ValueError: fewer than two preferences that are neither skipped, retracted nor superseded, or segments of
-            another environment.
+        ValueError: fewer than two of the answers count and say something, one has no `seq`, or segments are of another
+            environment.
+        UsageError: no pass gave a finite loss.
     """
-    config = config or RewardConfig()
-    used = usable(preferences)
+    before = _copy(ensemble)
+    try:
+        return _fit(ensemble, answers, config or RewardConfig(), generator)
+    except BaseException:
+        ensemble.load_state_dict(before)
+        raise
+
+
+def _fit(
+    ensemble: RewardEnsemble, answers: Sequence[Answer], config: RewardConfig, generator: torch.Generator
+) -> FitMetrics:
+    if any(answer.seq is None for answer in answers):
+        raise ValueError("Answer.seq is None, but it decides which answers are held out; give each its own: answer.at")
+    used = informative(answers)
     if len(used) < 2:
-        raise ValueError(f"{len(used)} usable preferences; a reward can be fitted to two or more")
-    pairs = _tensors(ensemble, used, config.bootstrap)
+        raise ValueError(f"{len(used)} informative answers; a reward can be fitted to two or more")
+    data = _tensors(ensemble, used, config.bootstrap)
     held_out = torch.from_numpy(is_held_out(used, config.held_out))
-    train, test = (~held_out).nonzero()[:, 0], pairs[held_out.nonzero()[:, 0]]
+    train, test = ((held_out == out).nonzero()[:, 0] for out in (False, True))
     optimizer = torch.optim.AdamW(
         ensemble.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    best_loss, best_epoch, best_weights = math.inf, 0, ensemble.state_dict()
+    best_loss, best_epoch, best = math.inf, 0, _copy(ensemble)
     train_loss, epoch = math.nan, 0
     for epoch in range(1, config.max_epochs + 1):
-        train_loss = _one_pass(ensemble, optimizer, pairs, train, config, generator)
-        loss = _loss(ensemble, test, config.random_answers) if len(test.targets) else train_loss
+        train_loss = _one_pass(ensemble, optimizer, data, train, config, generator)
+        loss = _loss(ensemble, data, test, config.random_answers) if len(test) else train_loss
         if loss < best_loss:
-            best_loss, best_epoch = loss, epoch
-            best_weights = {k: v.clone() for k, v in ensemble.state_dict().items()}
+            best_loss, best_epoch, best = loss, epoch, _copy(ensemble)
         elif epoch - best_epoch >= config.patience:
             break
-    ensemble.load_state_dict(best_weights)
-    logits, targets = _logits(ensemble, test).mean(0).numpy(), test.targets.numpy()
+    if not best_epoch:
+        raise UsageError("the fit of the reward gave no finite loss; lower --reward-model.learning-rate")
+    ensemble.load_state_dict(best)
     return FitMetrics(
-        preferences=len(used),
-        epochs=epoch,
-        train_loss=train_loss,
-        held_out_loss=best_loss if len(test.targets) else math.nan,
-        held_out_decided=int((targets != 0.5).sum()),
-        held_out_accuracy=preference_accuracy(logits, targets),
-        held_out_calibration_error=expected_calibration_error(
-            answer_probability(logits, config.random_answers), targets
-        ),
+        len(used), epoch, train_loss, best_loss if len(test) else math.nan, *_held_out(ensemble, data, test, config)
     )
 
 
-def usable(preferences: Sequence[Preference]) -> list[Preference]:
-    """Those of `preferences` that a reward can be fitted to: neither skipped, retracted nor superseded."""
-    return [p for p in effective(preferences) if p.choice and target(p.choice) is not None]
+def _copy(ensemble: RewardEnsemble) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in ensemble.state_dict().items()}
 
 
-def can_fit(preferences: Sequence[Preference]) -> bool:
-    """Whether there are the two usable ones that a reward needs at least."""
-    return len(usable(preferences)) > 1
+def stated(ensemble: RewardEnsemble, answers: Sequence[Answer]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """What the members' mean says of the C choices between two options that `answers` come down to.
 
-
-def stated(
-    ensemble: RewardEnsemble, preferences: Sequence[Preference]
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """What the members' mean says of B usable preferences, left return minus right, and their targets: (B,) each."""
-    left, right = (
-        ensemble.returns(*stack([getattr(p.query, s) for p in preferences])).mean(0) for s in ("left", "right")
-    )
-    return left - right, np.array([target(p.choice) for p in preferences if p.choice], np.float64)
-
-
-def is_held_out(preferences: Sequence[Preference], share: float) -> NDArray[np.bool_]:
-    """(B,) whether a fit to `preferences` holds each of them out.
-
-    It hangs on the query: all answers to one query, later corrections too, are on the same side.
+    Returns:
+        The first option's return minus the second one's, and the probability that the first was chosen: (C,) each.
     """
-    if share == 0 or not preferences:
-        return np.zeros(len(preferences), np.bool_)
-    queries = np.array([p.seq if p.query.id is None else p.query.id for p in preferences])
-    held_out: NDArray[np.bool_] = queries % max(2, round(1 / share)) == 1
-    if not held_out.any():
-        held_out = queries == queries[0]
-    if held_out.all():
-        held_out[-1] = False
-    return held_out
+    choices = [(a.question.segments, choice) for a in answers for choice in a.choices() if len(choice.options) == 2]
+    first, second = (_worth(ensemble, [(segments, choice.options[k]) for segments, choice in choices]) for k in (0, 1))
+    return first - second, np.array([choice.chosen[0] for _, choice in choices], np.float64)
 
 
-def _tensors(ensemble: RewardEnsemble, preferences: Sequence[Preference], bootstrap: bool) -> _Pairs:
+def _worth(
+    ensemble: RewardEnsemble, options: Sequence[tuple[Sequence[Segment], Mapping[int, Weights]]]
+) -> NDArray[np.float32]:
+    """The members' mean return of each option, which weighs some of its segments."""
+    parts = [(i, segments[p], w) for i, (segments, option) in enumerate(options) for p, w in option.items()]
+    worth = np.zeros(len(options), np.float32)
+    if parts:
+        rewards = ensemble.step_rewards(stack([segment for _, segment, _ in parts]))  # (E, parts, T)
+        weights = np.stack([np.full(len(segment), w, np.float32) for _, segment, w in parts])
+        returns = (rewards * torch.from_numpy(weights)).sum(-1).numpy().mean(0)
+        np.add.at(worth, [i for i, _, _ in parts], returns)
+    return worth
+
+
+def _tensors(ensemble: RewardEnsemble, answers: Sequence[Answer], bootstrap: bool) -> _Data:
     """Refresh the input normaliser on all segments and prepare them, once a fit."""
-    sides = [s for p in preferences for s in (p.query.left, p.query.right)]
-    obs, actions, absorbing = (torch.from_numpy(x) for x in stack(sides))  # (2 B, T ...)
-    dims, wanted = (obs.shape[-1], actions.shape[-1]), (ensemble.obs_dim, ensemble.action_dim)
-    if dims != wanted:
-        raise ValueError(f"segments have (obs_dim, action_dim) {dims}, but the ensemble is for {wanted}")
-    ensemble.set_input_stats(obs, actions, absorbing)
-    inputs = ensemble.inputs(obs, actions, absorbing).unflatten(0, (-1, 2))
-    alive = (~absorbing[:, :-1]).float().unflatten(0, (-1, 2))
+    seqs = [answer.seq for answer in answers if answer.seq is not None]
+    batch: Batch[Tensor] = stack(segments_of(answers)).map(torch.from_numpy)
+    _check(batch, ensemble)
+    ensemble.set_input_stats(batch)
+    alive = (~batch.absorbing[:, :-1]).float()
     last = (alive.sum(-1, keepdim=True).long() - 1).clamp(min=0)
-    dies = absorbing[:, -1:].float().unflatten(0, (-1, 2)) * alive[..., :1]
-    targets = torch.tensor([target(p.choice) for p in preferences if p.choice], dtype=torch.float32)
-    seqs = [p.seq for p in preferences]
+    dies = batch.absorbing[:, -1:].float() * alive[:, :1]
     counts = _bootstrap(ensemble.members, seqs) if bootstrap else torch.ones(ensemble.members, len(seqs))
-    return _Pairs(inputs, alive, last, dies, targets, counts)
+    return _Data(_Steps(ensemble.inputs(batch), alive, last, dies), Choices.of(answers), counts)
+
+
+def _check(batch: Batch[Tensor], ensemble: RewardEnsemble) -> None:
+    spaces = ensemble.spaces
+    found = {name: tuple(array.shape[2:]) for name, array in batch.obs.items()}, batch.actions.shape[-1]
+    if found != ({name: spec.shape for name, spec in spaces.obs.items()}, spaces.action.width):
+        raise ValueError(f"segments have (observations, width of actions) {found}, but the ensemble takes {spaces}")
 
 
 def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:
     """(E, B) Poisson(1) counts: each member's own bootstrap sample (Oza & Russell 2001, online bagging).
 
-    A pair's counts hang on its `seq` alone, so a member keeps its sample as preferences come in.
+    An answer's counts depend on its `seq` alone, so a member keeps its sample as answers come in.
     """
     counts = np.stack([np.random.default_rng((members, seq)).poisson(1.0, members) for seq in seqs], axis=1)
     return torch.from_numpy(counts.astype(np.float32))
 
 
-def _returns(ensemble: RewardEnsemble, inputs: Tensor, weights: Tensor) -> Tensor:
-    """(E, B, 2) returns of both sides, of steps (B, 2, K, width) that count `weights` (B, 2, K) each."""
-    rewards = ensemble(inputs.flatten(0, 2)).unflatten(1, inputs.shape[:3])  # (E, B, 2, K)
-    returns: Tensor = (rewards * weights).sum(-1)
-    return returns
-
-
-@torch.no_grad()
-def _logits(ensemble: RewardEnsemble, pairs: _Pairs) -> Tensor:
-    """(E, B) left return minus right return, of whole segments."""
-    parts = zip(pairs.inputs.split(SEGMENTS // 2), pairs.alive.split(SEGMENTS // 2), strict=True)
-    returns = torch.cat([_returns(ensemble, inputs, alive) for inputs, alive in parts], dim=1)
-    return returns[..., 0] - returns[..., 1]
-
-
-def _loss(ensemble: RewardEnsemble, pairs: _Pairs, random_answers: float) -> float:
-    return float(bradley_terry_loss(_logits(ensemble, pairs), pairs.targets, random_answers).mean())
-
-
 def _one_pass(
     ensemble: RewardEnsemble,
     optimizer: torch.optim.Optimizer,
-    pairs: _Pairs,
+    data: _Data,
     train: Tensor,
     config: RewardConfig,
     generator: torch.Generator,
 ) -> float:
-    """One pass in random order over those of `pairs` whose indices are in `train`.
+    """One pass in random order over the answers `train`.
 
-    All members share a batch and differ in how often they count a pair.
+    All members share a batch and differ in how often they count an answer.
     """
     total = 0.0
     for index in train[torch.randperm(len(train), generator=generator)].split(config.batch_size):
-        batch = pairs[index]
-        inputs, weights = _some_steps(batch, config.step_share, generator)
-        returns = _returns(ensemble, inputs, weights)
-        losses = bradley_terry_loss(returns[..., 0] - returns[..., 1], batch.targets, config.random_answers)
-        losses = losses * batch.counts
+        choices = data.choices[index]
+        inputs, counts, steps = _some_steps(data.steps, data.choices.segment_rows(index), config.step_share, generator)
+        returns = choices.returns(_rewards(ensemble, inputs), counts, steps)
+        losses = choices.by_answer(choice_loss(returns, choices.chosen, config.random_answers))
+        losses = losses * data.counts[:, index]
         optimizer.zero_grad(set_to_none=True)
         losses.mean(1).sum().backward()
         optimizer.step()
@@ -243,19 +211,60 @@ def _one_pass(
     return total / len(train)
 
 
-def _some_steps(pairs: _Pairs, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Inputs (B, 2, K, width) and weights (B, 2, K) of a random `share` of the steps: unbiased sums, cheaper.
+def _some_steps(
+    steps: _Steps, rows: Tensor, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Inputs (n, k, width) of a random `share` of the steps of the segments `rows` (n,): unbiased sums, cheaper.
 
     The steps that end episodes are always among them: they can outweigh all others, and are too rare to be left to
     chance.
+
+    Returns:
+        Inputs, how many steps each of them stands for (n, k), and which steps they are (n, k), None for all.
     """
-    steps = pairs.inputs.shape[2]
-    count = max(1, round(share * steps))
-    if count == steps:
-        return pairs.inputs, pairs.alive
-    some = torch.randperm(steps, generator=generator)[:count]
-    others = pairs.alive[:, :, some] * (1 - pairs.dies * (some == pairs.last))
-    index = pairs.last.unsqueeze(-1).expand(*pairs.last.shape, pairs.inputs.shape[-1])
-    ends = pairs.inputs.gather(2, index)  # (B, 2, 1, width)
-    inputs = torch.cat((pairs.inputs[:, :, some], ends), dim=2)
-    return inputs, torch.cat((others * (steps / count), pairs.dies), dim=2)
+    length = steps.inputs.shape[1]
+    count = max(1, round(share * length))
+    if count == length:
+        return steps.inputs[rows], steps.alive[rows], None
+    some = torch.randperm(length, generator=generator)[:count]
+    last, dies = steps.last[rows], steps.dies[rows]
+    others = steps.alive[rows][:, some] * (1 - dies * (some == last))
+    seen = torch.cat((some.expand(len(rows), -1), last), dim=1)
+    # The same as inputs[rows[:, None], seen], in half the time.
+    inputs = steps.inputs.flatten(0, 1).index_select(0, (rows[:, None] * length + seen).flatten())
+    return inputs.unflatten(0, seen.shape), torch.cat((others * (length / count), dies), dim=1), seen
+
+
+def _rewards(ensemble: RewardEnsemble, inputs: Tensor) -> Tensor:
+    """(E, n, k) each member's reward of each of `inputs` (n, k, width)."""
+    rewards: Tensor = ensemble(inputs.flatten(0, 1)).unflatten(1, inputs.shape[:2])
+    return rewards
+
+
+@torch.no_grad()
+def _returns(ensemble: RewardEnsemble, data: _Data, index: Tensor) -> Tensor:
+    """(E, C, K) returns of the options of the answers `index`, of all steps."""
+    rows = data.choices.segment_rows(index)
+    rewards = torch.cat([_rewards(ensemble, data.steps.inputs[some]) for some in rows.split(SEGMENTS)], dim=1)
+    return data.choices[index].returns(rewards, data.steps.alive[rows])
+
+
+def _loss(ensemble: RewardEnsemble, data: _Data, index: Tensor, random_answers: float) -> float:
+    choices = data.choices[index]
+    losses = choice_loss(_returns(ensemble, data, index), choices.chosen, random_answers)
+    return float(choices.by_answer(losses).mean())
+
+
+def _held_out(ensemble: RewardEnsemble, data: _Data, index: Tensor, config: RewardConfig) -> tuple[int, float, float]:
+    """Number of decided ones, accuracy and calibration error of those choices of `index` that are between two."""
+    choices = data.choices[index]
+    between_two = choices.is_option.sum(-1) == 2
+    returns = _returns(ensemble, data, index)[:, between_two]
+    logits = (returns[..., 0] - returns[..., 1]).mean(0).numpy()
+    targets = choices.chosen[between_two, 0].numpy()
+    said = answer_probability(logits, config.random_answers)
+    return (
+        int((targets != 0.5).sum()),
+        preference_accuracy(logits, targets),
+        expected_calibration_error(said, targets),
+    )

@@ -1,4 +1,4 @@
-"""Likelihoods of preferences: pure functions of tensors. Axes: E members, B pairs."""
+"""Likelihoods of answers: pure functions of tensors. Axes: E members, C choices, K options."""
 
 import math
 
@@ -7,34 +7,45 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 
-def bradley_terry_loss(logits: Tensor, targets: Tensor, random_answers: float = 0.0) -> Tensor:
-    """Negative log-likelihood of each answer under the Bradley-Terry model, in nats.
+def choice_loss(returns: Tensor, chosen: Tensor, random_answers: float = 0.0, rationality: float = 1.0) -> Tensor:
+    """Negative log-likelihood of each choice among options, in nats.
 
-        P(left better) = exp(R_left) / (exp(R_left) + exp(R_right)) = sigmoid(R_left - R_right)
+    Option k is the better the more it returns, R_k, in log-odds:
 
-    (Bradley & Terry 1952; for segments of behaviour: Christiano et al. 2017, equation 1), given by a teacher who
-    answers at random in a share `random_answers` of all cases:
+        P(k is best) = exp(b R_k) / sum_j exp(b R_j) = sigmoid(b R_k - log sum_{j != k} exp(b R_j))
 
-        P(says left) = (1 - random_answers) P(left better) + random_answers / 2
+    with the rationality b (Luce 1959; of two options: Bradley & Terry 1952; for segments of behaviour: Christiano et
+    al. 2017, equation 1; for other kinds of feedback: Jeon et al. 2020). Whoever answers at random in a share e of all
+    cases
 
-    (section 2.2.3 there). Unlike with smoothed labels, an answer pulls the less the surer it seems to be a mistake. A
-    tie counts as half of either answer.
+        P(says k) = (1 - e) P(k is best) + e / K
+
+    (Christiano et al. 2017, section 2.2.3). Unlike with smoothed labels, an answer pulls the less the surer it seems to
+    be a mistake. An answer that leaves several options open, as a tie does, counts as a part of each.
 
     Args:
-        logits: (E, B) return of the left segment minus return of the right one.
-        targets: (B,) probability that left is better, as the teacher said: 1, 0, or 0.5 for a tie.
-        random_answers: share of answers taken to be a coin's, in [0, 1).
+        returns: (E, C, K) of each option; -inf for one that is not there, since other choices have more.
+        chosen: (C, K) probability that each option was chosen, as the answer says; each row sums to 1.
+        random_answers: share of answers taken to be random, in [0, 1).
+        rationality: > 0.
 
     Returns:
-        (E, B) losses, one per member and pair.
+        (E, C) losses, one per member and choice.
     """
-    assert logits.ndim == 2 and targets.ndim == 1 and logits.shape[1] == targets.shape[0]
-    assert 0 <= random_answers < 1
-    says_left, says_right = _log_likelihood(logits, random_answers), _log_likelihood(-logits, random_answers)
-    return -(targets * says_left + (1 - targets) * says_right)
+    assert returns.ndim == 3 and chosen.ndim == 2 and returns.shape[1:] == chosen.shape and chosen.shape[1] > 1
+    assert 0 <= random_answers < 1 and rationality > 0
+    missing = returns == -math.inf
+    scaled = rationality * returns
+    # Of what is missing, the gradient would be NaN.
+    is_best = logsigmoid((scaled - _others(scaled)).masked_fill(missing, 0.0))
+    by_chance = (random_answers / (~missing).sum(-1, keepdim=True).to(returns.dtype)).log()
+    says = torch.logaddexp(is_best + math.log1p(-random_answers), by_chance)
+    return -(chosen * says).sum(-1)
 
 
-def _log_likelihood(logits: Tensor, random_answers: float) -> Tensor:
-    """log((1 - random_answers) sigmoid(logits) + random_answers / 2), without overflow."""
-    by_chance = torch.full_like(logits, random_answers / 2).log()
-    return torch.logaddexp(logsigmoid(logits) + math.log1p(-random_answers), by_chance)
+def _others(returns: Tensor) -> Tensor:
+    """(E, C, K) for each option, the log of the sum of all others' exponentials."""
+    if returns.shape[-1] == 2:
+        return returns.flip(-1)  # the same, in a tenth of the time
+    itself = torch.eye(returns.shape[-1], dtype=torch.bool)
+    return returns.unsqueeze(-2).masked_fill(itself, -math.inf).logsumexp(-1)

@@ -6,6 +6,9 @@ Axes: N environments, M states seen.
 import numpy as np
 from numpy.typing import NDArray
 
+from prefrl.data.spaces import Obs, Spaces
+from prefrl.rewards.encoders import make_encoder
+
 NEAREST = 5
 """Neighbour whose distance counts, as in PEBBLE."""
 
@@ -13,27 +16,25 @@ NEAREST = 5
 class StateEntropy:
     """Pays log(1 + distance to the k-th nearest state seen so far), an estimate of the entropy of states seen.
 
-    Liu & Abbeel 2021, "Behavior from the void"; used before the first labels by Lee et al. 2021 (PEBBLE). Distances are
-    in standard deviations of the states remembered.
+    Liu & Abbeel 2021, "Behavior from the void"; used before the first labels by Lee et al. 2021 (PEBBLE). States are
+    encoded as vectors; distances are in standard deviations of the states remembered.
     """
 
-    def __init__(self, obs_dim: int, capacity: int, nearest: int = NEAREST) -> None:
+    def __init__(self, spaces: Spaces, capacity: int, nearest: int = NEAREST) -> None:
         """`capacity`: states remembered, at most; the oldest go first."""
         self.nearest = nearest
-        self._states = np.zeros((capacity, obs_dim), np.float32)
+        self._encoder = make_encoder(spaces.obs)
+        self._states = np.zeros((capacity, self._encoder.width), np.float32)
         self._seen = 0
 
     def reward(
-        self,
-        obs: NDArray[np.float32],
-        actions: NDArray[np.float32],
-        next_obs: NDArray[np.float32],
-        terminated: NDArray[np.bool_],
+        self, obs: Obs, actions: NDArray[np.float32], next_obs: Obs, terminated: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """(N,) what going to `next_obs` (N, obs_dim) is paid; these are remembered. The rest does not matter."""
-        known = self._states[: min(self._seen, len(self._states))]  # (M, obs_dim)
-        novelty: NDArray[np.float32] = np.log1p(self._distances(next_obs, known)).astype(np.float32)
-        for state in next_obs:
+        """(N,) what going to `next_obs` is paid; these are remembered. The rest does not matter."""
+        states = self._encoder(next_obs)  # (N, width)
+        known = self._states[: min(self._seen, len(self._states))]  # (M, width)
+        novelty: NDArray[np.float32] = np.log1p(self._distances(states, known)).astype(np.float32)
+        for state in states:
             self._states[self._seen % len(self._states)] = state
             self._seen += 1
         return novelty

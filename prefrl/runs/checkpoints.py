@@ -134,7 +134,10 @@ def _load(path: Path) -> Checkpoint:
     if manifest["num_timesteps"] != int(path.stem):
         raise CheckpointError(f"{file} is damaged (it belongs into another folder than {path.name})")
     hashes = {name: entry["sha256"] for name, entry in manifest["files"].items()}
-    checkpoint = Checkpoint(path, manifest["num_timesteps"], manifest["state"], hashes)
+    state = dict(manifest["state"])
+    if "span" in state:  # what a round was called before 0.2
+        state["round"] = state.pop("span")
+    checkpoint = Checkpoint(path, manifest["num_timesteps"], state, hashes)
     for name in hashes:
         checkpoint.read(name)
     return checkpoint

@@ -15,7 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
-from prefrl.config.run import TrainConfig, from_json, to_json
+from prefrl.config.run import TrainConfig
+from prefrl.config.saved import from_json, to_json
 from prefrl.errors import CheckpointError, LockedError, UsageError
 from prefrl.runs import checkpoints
 from prefrl.runs.checkpoints import Checkpoint
@@ -86,8 +87,12 @@ class RunDir:
             raise UsageError(f"{file} cannot be read ({error}); restore it, or start a new run") from error
 
     @property
+    def store_path(self) -> Path:
+        return self.path / "preferences.sqlite"
+
+    @property
     def store_url(self) -> str:
-        return sqlite_url(self.path / "preferences.sqlite")
+        return sqlite_url(self.store_path)
 
     @property
     def clips(self) -> Path:
@@ -159,7 +164,7 @@ class RunDir:
         records = []
         for number, line in enumerate(lines, 1):
             try:
-                records.append(json.loads(line))
+                records.append(_upgraded(json.loads(line)))
             except ValueError:
                 warnings.warn(f"{self.metrics_path}: line {number} is damaged; left out", stacklevel=2)
         return records
@@ -197,6 +202,13 @@ class RunDir:
     def whole_checkpoints(self) -> list[Checkpoint]:
         """All that are whole, latest first, each damaged one being warned of."""
         return list(checkpoints.whole(self.path / "checkpoints"))
+
+
+def _upgraded(record: Any) -> Any:
+    """A line of metrics.jsonl by the names of today: rounds were called spans before 0.2."""
+    if isinstance(record, dict) and "span" in record:
+        return {"round" if key == "span" else key: value for key, value in record.items()}
+    return record
 
 
 def agent_sums(checkpoint: Checkpoint) -> dict[str, str]:

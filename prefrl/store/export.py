@@ -1,4 +1,4 @@
-"""Preferences out of a store and into another: an open format, and back without a loss."""
+"""Answers out of a store and into another: an open format, and back without a loss."""
 
 import json
 import shutil
@@ -6,21 +6,23 @@ import uuid
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+
+from prefrl.data.spaces import Spaces
 from prefrl.errors import StoreError, UsageError
 from prefrl.runs.files import storage
 from prefrl.runs.run_dir import RunDir, sqlite_url, versions
 from prefrl.store import rows as dump
-from prefrl.store import salvage
+from prefrl.store import salvage, version1
 from prefrl.store.formats import FORMATS
 from prefrl.store.rows import Dump
 from prefrl.store.store import Store, StoreInfo
 
 Format = Literal["jsonl", "npz", "parquet", "minari"]
-NAME, VERSION = "prefrl preferences", 1
+NAME, VERSION = "prefrl preferences", 2
 
 
 def open_store(path: Path) -> Store:
@@ -43,7 +45,7 @@ def store_file(path: Path) -> Path:
 
 
 def export(source: Path, form: Format, folder: Path, *, salvaged: bool = False) -> dict[str, int]:
-    """Write all preferences of `source`, a run folder or a store's file, as files in a new `folder`.
+    """Write all answers of `source`, a run folder or a store's file, as files in a new `folder`.
 
     `minari` writes the trajectories of the segments alone, as a Minari data set. With `salvaged`, what is whole of a
     damaged store is written, if there is anything.
@@ -100,14 +102,16 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 def _write(folder: Path, form: str, held: Dump) -> None:
     write, _ = FORMATS[form]
+    obs = dump.obs_columns(held.rows["segments"])
     for table, rows in held.rows.items():
-        write(folder / f"{table}.{form}", table, rows)
+        write(folder / f"{table}.{form}", dump.columns(table, obs), rows)
     head = {
         "format": NAME,
         "version": VERSION,
         "files": form,
         "written_by": versions()["prefrl"],
-        "environment": None if held.info is None else asdict(held.info),
+        "environment": None if held.info is None else {**vars(held.info), "spaces": held.info.spaces.to_json()},
+        "observations": {column: str(dtype) for column, dtype in obs.items()},
         "rows": {table: len(rows) for table, rows in held.rows.items()},
     }
     (folder / "meta.json").write_text(json.dumps(head, indent=2), encoding="utf-8")
@@ -127,7 +131,7 @@ def import_(folder: Path, store: Path) -> dict[str, int]:
     try:
         with storage(store):
             store.parent.mkdir(parents=True, exist_ok=True)
-        with _told(folder), Store(sqlite_url(unfinished)) as new:
+        with _explained(folder), Store(sqlite_url(unfinished)) as new:
             dump.write(new, held)
         with storage(store):
             unfinished.rename(store)
@@ -139,15 +143,31 @@ def import_(folder: Path, store: Path) -> dict[str, int]:
 
 def _read(folder: Path) -> Dump:
     head = _head(folder)
-    with _told(folder):
-        form, (_, read) = head["files"], FORMATS[head["files"]]
-        rows = {}
-        for table, count in head["rows"].items():
-            rows[table] = read(folder / f"{table}.{form}", table)
-            if len(rows[table]) != count:
-                raise ValueError(f"{table}.{form} has {len(rows[table])} rows, and meta.json says {count}")
-        info = None if head["environment"] is None else StoreInfo(**head["environment"])
-        return Dump(info, {table: rows.get(table, []) for table in dump.TABLES})
+    with _explained(folder):
+        environment = head["environment"]
+        if head["version"] == 1:
+            rows = version1.upgrade(_tables(folder, head, {name: version1.columns(name) for name in version1.TABLES}))
+            return Dump(environment and version1.make_info(environment), rows)
+        obs = {column: _obs_type(column, dtype) for column, dtype in head["observations"].items()}
+        rows = _tables(folder, head, {name: dump.columns(name, obs) for name in dump.TABLES})
+        info = environment and StoreInfo(**{**environment, "spaces": Spaces.from_json(environment["spaces"])})
+        return Dump(info, rows)
+
+
+def _obs_type(column: str, dtype: str) -> np.dtype[Any]:
+    if not dump.is_obs(column) or np.dtype(dtype).kind not in "biuf":
+        raise ValueError(f"{column} of {dtype} is no observation")
+    return np.dtype(dtype)
+
+
+def _tables(folder: Path, head: dict[str, Any], tables: dict[str, dump.Columns]) -> dict[str, list[dump.Row]]:
+    form, (_, read) = head["files"], FORMATS[head["files"]]
+    rows: dict[str, list[dump.Row]] = {name: [] for name in tables}
+    for name, count in head["rows"].items():
+        rows[name] = read(folder / f"{name}.{form}", tables[name])
+        if len(rows[name]) != count:
+            raise ValueError(f"{name}.{form} has {len(rows[name])} rows, and meta.json says {count}")
+    return rows
 
 
 def _head(folder: Path) -> dict[str, Any]:
@@ -158,17 +178,17 @@ def _head(folder: Path) -> dict[str, Any]:
         known = False
     if not known:
         raise UsageError(f"{folder} is no export: it has no meta.json of prefrl; name a folder that prefrl export made")
-    if head["version"] != VERSION:
+    if head["version"] not in (1, VERSION):
         raise StoreError(
-            f"{folder} has format version {head['version']}, and this prefrl reads version {VERSION}; "
+            f"{folder} has format version {head['version']}, and this prefrl reads versions 1 to {VERSION}; "
             "use the prefrl that wrote it"
         )
     return head
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Whatever a damaged file makes a reader raise, told as an error of `folder`."""
+def _explained(folder: Path) -> Iterator[None]:
+    """Turn whatever a damaged file makes a reader raise into an error of `folder`."""
     try:
         yield
     except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile, StoreError) as error:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -11,21 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefrl.errors import UsageError
-from prefrl.store.rows import Row, columns
-from prefrl.store.schema import ARRAYS
+from prefrl.store.rows import Columns, Row
 
-Reader = Callable[[Path, str], list[Row]]
-Writer = Callable[[Path, str, list[Row]], None]
+Reader = Callable[[Path, Columns], list[Row]]
+Writer = Callable[[Path, Columns, list[Row]], None]
+
+JSON = ("value", "shown_order")
+"""Columns of text that is JSON."""
 
 
-def write_jsonl(path: Path, table: str, rows: list[Row]) -> None:
+def is_array(kind: Any) -> bool:
+    """Whether a column of this type holds arrays."""
+    return isinstance(kind, np.dtype)
+
+
+def write_jsonl(path: Path, columns: Columns, rows: list[Row]) -> None:
     """One object a line. Arrays are nested lists; those with NaN, which JSON lacks, and JPEGs are base64."""
     with path.open("x", encoding="utf-8") as file:
         for row in rows:
-            file.write(json.dumps({name: _to_json(value) for name, value in row.items()}, allow_nan=False) + "\n")
+            values = {name: _to_json(name, row.get(name)) for name in columns}
+            file.write(json.dumps(values, allow_nan=False) + "\n")
 
 
-def _to_json(value: Any) -> Any:
+def _to_json(name: str, value: Any) -> Any:
+    if name in JSON and value is not None:
+        return json.loads(value)
     if isinstance(value, tuple):
         return [base64.b64encode(jpeg).decode() for jpeg in value]
     if not isinstance(value, np.ndarray):
@@ -36,24 +47,25 @@ def _to_json(value: Any) -> Any:
     return {"shape": list(value.shape), "base64": base64.b64encode(little.tobytes()).decode()}
 
 
-def read_jsonl(path: Path, table: str) -> list[Row]:
+def read_jsonl(path: Path, columns: Columns) -> list[Row]:
     """What `write_jsonl` wrote."""
-    kinds = columns(table)
     with path.open(encoding="utf-8") as file:
-        return [_from_json(json.loads(line), kinds) for line in file]
+        return [_from_json(json.loads(line), columns) for line in file]
 
 
-def _from_json(found: dict[str, Any], kinds: dict[str, type]) -> Row:
-    row = {name: found[name] for name in kinds}
-    for name in row.keys() & ARRAYS.keys():
-        value, dtype = row[name], np.dtype(ARRAYS[name]).newbyteorder("<")
-        if isinstance(value, dict):
+def _from_json(found: dict[str, Any], columns: Columns) -> Row:
+    row = {name: found[name] for name in columns}
+    for name, kind in columns.items():
+        value = row[name]
+        if name in JSON and value is not None:
+            row[name] = json.dumps(value)
+        elif kind is bytes:
+            row[name] = tuple(base64.b64decode(jpeg, validate=True) for jpeg in value)
+        elif is_array(kind) and isinstance(value, dict):
             data = base64.b64decode(value["base64"], validate=True)
-            row[name] = np.frombuffer(data, dtype).reshape(value["shape"]).astype(ARRAYS[name])
-        elif value is not None:
-            row[name] = np.array(value, ARRAYS[name])
-    if "jpegs" in row:
-        row["jpegs"] = tuple(base64.b64decode(jpeg, validate=True) for jpeg in row["jpegs"])
+            row[name] = np.frombuffer(data, kind.newbyteorder("<")).reshape(value["shape"]).astype(kind)
+        elif is_array(kind) and value is not None:
+            row[name] = np.array(value, kind)
     return _with_width(row)
 
 
@@ -64,21 +76,21 @@ def _with_width(row: Row) -> Row:
     return row
 
 
-def write_npz(path: Path, table: str, rows: list[Row]) -> None:
+def write_npz(path: Path, columns: Columns, rows: list[Row]) -> None:
     """One array a column, rows along its first axis.
 
     Arrays of different shapes, or none in some rows, are flattened into `NAME.values`, and `NAME.shapes` has their
     shapes, -1 for none. Where other values are missing, `NAME.missing` is true.
     """
     arrays: dict[str, NDArray[Any]] = {}
-    for name, kind in columns(table).items():
-        values = [row[name] for row in rows]
-        if name in ARRAYS:
-            arrays |= _stacked(name, values)
+    for name, kind in columns.items():
+        values = [row.get(name) for row in rows]
+        if is_array(kind):
+            arrays |= _stacked(name, values, kind)
         elif kind is bytes:
-            jpegs = [np.frombuffer(jpeg, np.uint8) for film in values for jpeg in film]
-            arrays |= _ragged(name, jpegs, np.uint8)
-            arrays[f"{name}.counts"] = np.array([len(film) for film in values], np.int64)
+            jpegs = [np.frombuffer(jpeg, np.uint8) for film in values for jpeg in film or ()]
+            arrays |= _ragged(name, jpegs, np.dtype(np.uint8))
+            arrays[f"{name}.counts"] = np.array([len(film or ()) for film in values], np.int64)
         else:
             arrays[name] = np.array([kind() if value is None else value for value in values], _scalar(kind))
             if None in values:
@@ -91,35 +103,34 @@ def _scalar(kind: type) -> Any:
     return {int: np.int64, float: np.float64, bool: np.bool_, str: np.str_}[kind]
 
 
-def _stacked(name: str, values: list[NDArray[Any] | None]) -> dict[str, NDArray[Any]]:
+def _stacked(name: str, values: list[NDArray[Any] | None], dtype: np.dtype[Any]) -> dict[str, NDArray[Any]]:
     there = [value for value in values if value is not None]
     if there and len(there) == len(values) and len({value.shape for value in there}) == 1:
-        return {name: np.stack(there)}
-    return _ragged(name, values, ARRAYS[name])
+        return {name: np.stack(there).astype(dtype, copy=False)}
+    return _ragged(name, values, dtype)
 
 
-def _ragged(name: str, values: Sequence[NDArray[Any] | None], dtype: type[np.generic]) -> dict[str, NDArray[Any]]:
+def _ragged(name: str, values: Sequence[NDArray[Any] | None], dtype: np.dtype[Any]) -> dict[str, NDArray[Any]]:
     ndim = max((value.ndim for value in values if value is not None), default=1)
     shapes = [(-1,) * ndim if value is None else value.shape for value in values]
     flat = [np.zeros(0, dtype), *(value.ravel() for value in values if value is not None)]
     return {f"{name}.values": np.concatenate(flat), f"{name}.shapes": np.array(shapes, np.int64).reshape(-1, ndim)}
 
 
-def read_npz(path: Path, table: str) -> list[Row]:
+def read_npz(path: Path, columns: Columns) -> list[Row]:
     """What `write_npz` wrote."""
-    kinds = columns(table)
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         found = {name: archive[name] for name in archive.files}
-    count = len(found[next(iter(kinds))])  # each table begins with the numbers of its rows
-    lists = {name: _column(found, name, kind) for name, kind in kinds.items()}
+    count = len(found[next(iter(columns))])  # each table begins with a number
+    lists = {name: _column(found, name, kind) for name, kind in columns.items()}
     if any(len(values) != count for values in lists.values()):
         raise ValueError("its columns have different lengths")
-    return [{name: lists[name][i] for name in kinds} for i in range(count)]
+    return [{name: lists[name][i] for name in columns} for i in range(count)]
 
 
-def _column(found: dict[str, NDArray[Any]], name: str, kind: type) -> list[Any]:
-    if name in ARRAYS:
-        return _unravel(found, name) if f"{name}.values" in found else [a.astype(ARRAYS[name]) for a in found[name]]
+def _column(found: dict[str, NDArray[Any]], name: str, kind: Any) -> list[Any]:
+    if is_array(kind):
+        return _unravel(found, name) if f"{name}.values" in found else [a.astype(kind) for a in found[name]]
     if kind is bytes:
         jpegs = [jpeg.tobytes() for jpeg in _unravel(found, name) if jpeg is not None]
         ends = accumulate(found[f"{name}.counts"].tolist(), initial=0)
@@ -137,54 +148,66 @@ def _unravel(found: dict[str, NDArray[Any]], name: str) -> list[NDArray[Any] | N
     return [arrays[i].reshape(shapes[i]).copy() if there[i] else None for i in range(len(arrays))]
 
 
-def write_parquet(path: Path, table: str, rows: list[Row]) -> None:
+def write_parquet(path: Path, columns: Columns, rows: list[Row]) -> None:
     """One column each; arrays as lists (of lists) of numbers, JPEGs as a list of binaries."""
     pa = arrow()
     made = {}
-    for name, kind in columns(table).items():
-        if name in ARRAYS:
-            cells = [None if row[name] is None else list(row[name]) for row in rows]
-            made[name] = pa.array(cells, _list_type(name))
+    for name, kind in columns.items():
+        values = [row.get(name) for row in rows]
+        if is_array(kind):
+            made[name] = _to_lists(values, kind)
         elif kind is bytes:
-            made[name] = pa.array([list(row[name]) for row in rows], pa.list_(pa.binary()))
+            made[name] = pa.array([list(film or ()) for film in values], pa.list_(pa.binary()))
         else:
             types = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
-            made[name] = pa.array([row[name] for row in rows], types[kind])
+            made[name] = pa.array(values, types[kind])
     pa.parquet.write_table(pa.table(made), path, compression="zstd")
 
 
-def _list_type(name: str) -> Any:
+def _to_lists(arrays: list[NDArray[Any] | None], dtype: np.dtype[Any]) -> Any:
+    """A column of lists, nested as deep as the arrays have axes."""
     pa = arrow()
-    element = pa.list_(pa.from_numpy_dtype(np.dtype(ARRAYS[name])))
-    return element if name in ("absorbing", "true_rewards") else pa.list_(element)
+    there = [array for array in arrays if array is not None]
+    made = pa.array(np.concatenate([np.zeros(0, dtype), *(array.ravel() for array in there)]))
+    for axis in range(max((array.ndim for array in there), default=2) - 1, 0, -1):
+        lengths = [np.full(math.prod(array.shape[:axis]), array.shape[axis]) for array in there]
+        ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *lengths]))
+        made = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), made)
+    starts = accumulate((0 if array is None else len(array) for array in arrays), initial=0)
+    offsets = [None if array is None else start for array, start in zip([*arrays, made], starts, strict=True)]
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), made)
 
 
-def read_parquet(path: Path, table: str) -> list[Row]:
+def read_parquet(path: Path, columns: Columns) -> list[Row]:
     """What `write_parquet` wrote."""
-    found, kinds = arrow().parquet.read_table(path), columns(table)
+    found = arrow().parquet.read_table(path)
     lists: dict[str, list[Any]] = {}
-    for name, kind in kinds.items():
-        if name in ARRAYS:
-            lists[name] = _from_lists(found[name].cast(_list_type(name)).combine_chunks(), ARRAYS[name])
+    for name, kind in columns.items():
+        if is_array(kind):
+            lists[name] = _from_lists(found[name].combine_chunks(), kind)
         else:
             values = found[name].to_pylist()
             lists[name] = [tuple(film) for film in values] if kind is bytes else values
-    return [_with_width({name: lists[name][i] for name in kinds}) for i in range(len(found))]
+    return [_with_width({name: lists[name][i] for name in columns}) for i in range(len(found))]
 
 
-def _from_lists(column: Any, dtype: type[np.generic]) -> list[NDArray[Any] | None]:
-    """The arrays of a column of lists, or of lists of equally long lists."""
+def _from_lists(column: Any, dtype: np.dtype[Any]) -> list[NDArray[Any] | None]:
+    """The arrays of a column of lists, each nested as deep as the others and as long as its neighbours."""
     counts = [len(cell) if cell.is_valid else None for cell in column]
-    inner = column.flatten()
-    nested = hasattr(inner, "flatten") and hasattr(inner, "offsets")
-    widths = np.diff(inner.offsets.to_numpy()) if nested else np.ones(len(inner), np.int64)
-    if len(widths) and np.ptp(widths):
-        raise ValueError("the rows of an array have different lengths")
-    flat = (inner.flatten() if nested else inner).to_numpy(zero_copy_only=False)
-    rows = flat.reshape(len(inner), -1) if nested and len(inner) else flat
-    ends = accumulate((count or 0 for count in counts), initial=0)
-    parts = zip(counts, pairwise(ends), strict=True)
-    return [None if count is None else rows[start:stop].astype(dtype) for count, (start, stop) in parts]
+    rows = inner = column.flatten()
+    shape: list[int] = []
+    while hasattr(inner, "offsets"):
+        widths = np.diff(inner.offsets.to_numpy())
+        if len(widths) and np.ptp(widths):
+            raise ValueError("the rows of an array have different lengths")
+        shape.append(int(widths[0]) if len(widths) else 0)
+        inner = inner.flatten()
+    flat = inner.to_numpy(zero_copy_only=False)
+    if not np.can_cast(flat.dtype, dtype, "same_kind"):
+        raise ValueError(f"an array has elements of type {flat.dtype}, want {dtype}")
+    stacked = flat.reshape(len(rows), *shape)
+    parts = zip(counts, pairwise(accumulate((count or 0 for count in counts), initial=0)), strict=True)
+    return [None if count is None else stacked[start:stop].astype(dtype) for count, (start, stop) in parts]
 
 
 def arrow() -> Any:

@@ -12,9 +12,10 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from prefrl.data.spaces import PLAIN, ArraySpec, Spaces, rows
 from prefrl.errors import EnvError, UsageError
-from prefrl.store.rows import Dump, Row
-from prefrl.store.store import StoreInfo
+from prefrl.store.info import StoreInfo
+from prefrl.store.rows import Dump, Row, make_segment
 
 ROOT = "MINARI_DATASETS_PATH"
 
@@ -47,7 +48,7 @@ def write(folder: Path, held: Dump) -> str:
         minari.create_dataset_from_buffers(
             name,
             [EpisodeBuffer(id=i, **_episode(row, env)) for i, row in enumerate(held.rows["segments"])],
-            observation_space=gym.spaces.Box(-np.inf, np.inf, (held.info.obs_dim,), np.float32),
+            observation_space=_observation_space(held.info.spaces),
             description=held.info.goal or f"segments of {held.info.env_id} that were compared",
             env=env,
             eval_env=env,
@@ -63,6 +64,20 @@ def _make(info: StoreInfo) -> gym.Env[Any, Any]:
         return gym.make(info.env_id, **info.env_kwargs)
     except (gym.error.Error, ImportError, TypeError) as error:
         raise EnvError(f"cannot make {info.env_id}, whose spaces a Minari data set names: {error}") from error
+
+
+def _observation_space(spaces: Spaces) -> gym.Space[Any]:
+    """Without bounds: they are not stored, and fractions are kept as float32 whatever the environment gave."""
+    boxes: dict[str, gym.Space[Any]] = {name: _box(spec) for name, spec in spaces.obs.items()}
+    return boxes[PLAIN] if [*boxes] == [PLAIN] else gym.spaces.Dict(boxes)
+
+
+def _box(spec: ArraySpec) -> gym.spaces.Box:
+    dtype = np.dtype(spec.dtype)
+    if dtype.kind == "f":
+        return gym.spaces.Box(-np.inf, np.inf, spec.shape, dtype.type)
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return gym.spaces.Box(low, high, spec.shape, dtype.type)
 
 
 @contextmanager
@@ -81,8 +96,9 @@ def _episode(row: Row, env: gym.Env[Any, Any]) -> dict[str, Any]:
     steps = int((~row["absorbing"][:-1]).sum())
     ends = np.arange(steps) == steps - 1
     dies = bool(row["absorbing"][-1])
+    seen = rows(make_segment(row).obs, slice(steps + 1))
     return {
-        "observations": row["obs"][: steps + 1],
+        "observations": seen[PLAIN] if [*seen] == [PLAIN] else dict(seen),
         "actions": _actions(row["actions"][:steps], env.action_space),
         "rewards": row["true_rewards"][:steps],
         "terminations": ends & dies,
@@ -91,9 +107,9 @@ def _episode(row: Row, env: gym.Env[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _actions(rows: NDArray[np.float32], space: gym.Space[Any]) -> NDArray[Any]:
+def _actions(vectors: NDArray[np.float32], space: gym.Space[Any]) -> NDArray[Any]:
     """Actions as the environment takes them: (n, action_dim), or (n,) numbers where they were stored one-hot."""
     if isinstance(space, gym.spaces.Discrete):
-        numbers: NDArray[np.int64] = rows.argmax(axis=1) + np.int64(space.start)
+        numbers: NDArray[np.int64] = vectors.argmax(axis=1) + np.int64(space.start)
         return numbers
-    return rows.astype(space.dtype or np.float32)
+    return vectors.astype(space.dtype or np.float32)

@@ -1,59 +1,121 @@
-"""All that a preference store holds, as rows of plain values: what an export is made of."""
+"""All that a run's store holds, as rows of plain values: what an export is made of."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, inspect, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select
 
 from prefrl.data.segment import Film, Segment
+from prefrl.data.spaces import PLAIN
 from prefrl.errors import StoreError
-from prefrl.store import schema
-from prefrl.store.schema import ARRAYS, seal, verify
-from prefrl.store.store import Store, StoreInfo
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.question import Question
+from prefrl.store import load, schema
+from prefrl.store.engines import number_on
+from prefrl.store.info import StoreInfo
+from prefrl.store.schema import verify
+
+if TYPE_CHECKING:
+    from prefrl.store.store import Store
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (schema.segments, schema.films, schema.queries, schema.preferences, schema.repeats)
+    table.name: table
+    for table in (
+        schema.annotators,
+        schema.segments,
+        schema.films,
+        schema.questions,
+        schema.question_segments,
+        schema.answers,
+    )
 }
 """What is kept, each after those it refers to. Who labels just now is of no worth later."""
+
+LEFT_OUT = ("crc", "run_id", "arrays", "compressed", "token_hash")
+"""Columns that tell of this database alone. A token lets somebody in; no copy may carry it about."""
+
+ARRAYS: dict[str, np.dtype[Any]] = {
+    "actions": np.dtype(np.float32),
+    "absorbing": np.dtype(np.bool_),
+    "true_rewards": np.dtype(np.float32),
+    "sim_states": np.dtype(np.float64),
+    "replay_actions": np.dtype(np.float32),
+}
+"""Arrays of a segment beside its observations, by the type of their elements."""
+
+LOST = -1
+"""Number of no segment."""
 
 Row = dict[str, Any]
 """Column -> value: a number, a text, an array, a tuple of JPEGs (films), or None."""
 
+Columns = dict[str, Any]
+"""Column -> the type of its values: int, float, bool, str; a numpy type for arrays; bytes for a film's pictures."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dump:
-    """A store's contents, numbers of rows included: a reward fitted to a copy gets the same weights."""
+    """What a run's store holds, numbers of rows included: a reward fitted to a copy gets the same weights."""
 
     info: StoreInfo | None
-    """The environment; None if the store was never described."""
+    """The environment; None if the run was never described."""
 
     rows: dict[str, list[Row]]
     """Table -> its rows, in the order of their numbers."""
 
 
-def columns(table: str) -> dict[str, type]:
-    """Column -> the type of its values: bytes stands for an array, or a film's pictures. Checksums are left out."""
-    return {c.name: c.type.python_type for c in TABLES[table].columns if c.name != "crc"}
+def columns(table: str, obs: Mapping[str, np.dtype[Any]]) -> Columns:
+    """The columns of `table`; `obs` are those of the observations, as `obs_columns` gives them."""
+    kinds: Columns = {c.name: c.type.python_type for c in TABLES[table].columns if c.name not in LEFT_OUT}
+    if table != "segments":
+        return kinds
+    return {"id": int, **obs, **ARRAYS, **kinds}
 
 
-def read(store: Store) -> Dump:
-    """Everything in `store`. Errors are those of `Store`."""
+def obs_columns(rows: list[Row]) -> dict[str, np.dtype[Any]]:
+    """The columns of the observations in these rows of segments."""
+    found: dict[str, np.dtype[Any]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if is_obs(name) and value is not None:
+                found[name] = np.result_type(found.get(name, value.dtype), value.dtype)
+    return found
+
+
+def is_obs(column: str) -> bool:
+    """Whether a column of segments is one of the observations."""
+    return column == PLAIN or column.startswith(f"{PLAIN}.")
+
+
+def read(store: "Store") -> Dump:
+    """Everything of the store's run. Errors are those of `Store`."""
     info = store.info()
     with store.transaction() as connection:
-        return Dump(info, {name: _rows(connection, table) for name, table in TABLES.items()})
+        ours = _ours(connection.scalar(store.number))
+        return Dump(info, {name: _rows(connection, table, ours[name]) for name, table in TABLES.items()})
 
 
-def read_preferences(store: Store, query_id: int) -> list[Row]:
-    """The preferences of one query alone. Errors are those of `Store`."""
-    with store.transaction() as connection:
-        return _rows(connection, schema.preferences, schema.preferences.c.query_id == query_id)
+def _ours(run_id: int | None) -> dict[str, ColumnElement[bool]]:
+    """Table -> which of its rows are those of the run."""
+    segments = select(schema.segments.c.id).where(schema.segments.c.run_id == run_id)
+    questions = select(schema.questions.c.id).where(schema.questions.c.run_id == run_id)
+    answers = schema.answers.c.question_id.in_(questions)
+    return {
+        "annotators": schema.annotators.c.id.in_(select(schema.answers.c.annotator_id).where(answers)),
+        "segments": schema.segments.c.run_id == run_id,
+        "films": schema.films.c.segment_id.in_(segments),
+        "questions": schema.questions.c.run_id == run_id,
+        "question_segments": schema.question_segments.c.question_id.in_(questions),
+        "answers": answers,
+    }
 
 
-def _rows(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> list[Row]:
-    if not inspect(connection).has_table(table.name):  # older stores lack some
-        return []
-    found = connection.execute(select(table).where(*conditions).order_by(*table.primary_key)).mappings()
+def _rows(connection: Connection, table: Table, condition: ColumnElement[bool]) -> list[Row]:
+    found = connection.execute(select(table).where(condition).order_by(*table.primary_key)).mappings()
     return [plain(table, row) for row in found]
 
 
@@ -63,37 +125,112 @@ def plain(table: Table, row: Mapping[Any, Any]) -> Row:
     Raises:
         ValueError: it is damaged.
     """
-    verify(table, row)
-    values = {name: row[name] for name in columns(table.name)}
+    values = {c.name: row[c.name] for c in table.columns if c.name not in LEFT_OUT}
     if table is schema.segments:
-        return values | {k: None if values[k] is None else schema.decode(values[k], kind) for k, kind in ARRAYS.items()}
-    return values | {"jpegs": schema.split(values["jpegs"])} if table is schema.films else values
+        return _plain_segment(schema.row_arrays(row), values)
+    verify(table, row)
+    return values | {"jpegs": schema.row_film(row).jpegs} if table is schema.films else values
 
 
-def write(store: Store, dump: Dump) -> None:
+def _plain_segment(arrays: dict[str, NDArray[Any]], values: Row) -> Row:
+    names = [name.removeprefix("obs/") for name in arrays if name.startswith("obs/")]
+    obs = {_column(name, names): arrays[f"obs/{name}"] for name in sorted(names)}
+    return {"id": values["id"], **obs, **{name: arrays.get(name) for name in ARRAYS}, **values}
+
+
+def _column(name: str, names: list[str]) -> str:
+    return PLAIN if names == [PLAIN] else f"{PLAIN}.{name}"
+
+
+def make_segment(row: Row) -> Segment:
+    """The segment of a plain row.
+
+    Raises:
+        ValueError: there is none such.
+    """
+    arrays = {f"obs/{name.removeprefix('obs.')}": array for name, array in row.items() if is_obs(name)}
+    arrays |= {name: row[name] for name in ARRAYS}
+    there = {name: array for name, array in arrays.items() if array is not None}
+    return schema.make_segment(there, row["reset_seed"], row["start"])
+
+
+def make_answers(rows: Mapping[str, list[Row]], *, lenient: bool = False) -> list[Answer]:
+    """The answers of plain rows, repeats too, in order of `seq`.
+
+    Args:
+        lenient: leave out those that cannot be made, instead of an error.
+
+    Raises:
+        ValueError: something that an answer refers to is missing, or an answer is none.
+    """
+    asked = make_questions(rows, lenient=lenient)
+    names = {row["id"]: row["name"] for row in rows["annotators"]}
+    answers = []
+    for row in rows["answers"]:
+        with _tolerated(lenient):
+            answers.append(load.make_answer(row, asked, names))
+    return answers
+
+
+def _tolerated(lenient: bool) -> AbstractContextManager[None]:
+    return suppress(ValueError) if lenient else nullcontext()
+
+
+def make_questions(rows: Mapping[str, list[Row]], *, lenient: bool = False) -> dict[int, Question]:
+    """id -> question, of plain rows; `lenient` as in `make_answers`.
+
+    Raises:
+        ValueError: a segment that a question refers to is missing, or there is no such kind of question.
+    """
+    segments = {row["id"]: make_segment(row) for row in rows["segments"]}
+    places: dict[int, list[int]] = {row["id"]: [] for row in rows["questions"]}
+    for row in sorted(rows["question_segments"], key=lambda row: row["place"]):
+        there = places.get(row["question_id"], [])
+        there.append(row["segment_id"] if row["place"] == len(there) else LOST)
+    asked = {}
+    for row in rows["questions"]:
+        with _tolerated(lenient):
+            if not segments.keys() >= set(places[row["id"]]):
+                raise ValueError(f"a segment of question {row['id']} is missing")
+            asked[row["id"]] = load.make_question(row, tuple(segments[number] for number in places[row["id"]]))
+    return asked
+
+
+def write(store: "Store", dump: Dump) -> None:
     """Fill an empty `store` with `dump`, in one transaction.
 
     Raises:
-        StoreError: the store holds something already, or `dump` is not consistent.
+        StoreError: the database holds segments already, or `dump` is not consistent.
     """
-    with store.transaction() as connection:
+    with store.transaction(writes=True) as connection:
         if connection.scalar(select(func.count()).select_from(schema.segments)):
             raise StoreError("the store to import into holds segments already; name a new one")
-    if dump.info is not None:
-        store.describe(dump.info)
-    with store.transaction(writes=True) as connection:
-        for name, table in TABLES.items():
-            table.create(connection, checkfirst=True)
-            sealed = [_sealed(table, row) for row in dump.rows[name]]
-            if sealed:
-                connection.execute(insert(table), sealed)
+        if dump.info is not None:
+            store.describe_in(connection, dump.info)
+        fill(connection, store.run_id(connection), dump.rows)
 
 
-def _sealed(table: Table, row: Row) -> Row:
-    """The row as the store keeps it, checked as if it were new."""
+def fill(connection: Connection, run_id: int, rows: Mapping[str, list[Row]]) -> None:
+    """Add `rows` to the tables of an empty database, checked as if they were new.
+
+    Raises:
+        ValueError: they are not consistent, or hold a value that must not be stored.
+    """
+    for name, table in TABLES.items():
+        sealed = [_sealed(table, row, run_id) for row in rows[name]]
+        if sealed:
+            connection.execute(insert(table), sealed)
+            if table.autoincrement_column is not None:
+                number_on(connection, table)
+    make_answers(rows)
+
+
+def _sealed(table: Table, row: Row, run_id: int) -> Row:
+    """The row as the store keeps it."""
     if table is schema.segments:
-        fields = {name: row[name] for name in (*ARRAYS, "reset_seed", "start")}
-        return {"id": row["id"], **schema.segment_row(Segment(**fields))}
+        return {"id": row["id"], **schema.segment_row(make_segment(row), run_id)}
     if table is schema.films:
         return schema.film_row(row["segment_id"], Film(row["jpegs"], row["fps"]))
-    return seal(table, row)
+    kept = {c.name: row[c.name] for c in table.columns if c.name not in LEFT_OUT}
+    more = {"run_id": run_id} if table is schema.questions else {}
+    return schema.seal(table, {**kept, **more} | ({"token_hash": None} if table is schema.annotators else {}))

@@ -1,30 +1,28 @@
-"""Read what is still whole of a damaged store."""
+"""Read what is still whole of a damaged store in a file, of this version or of version 1."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from prefrl.feedback.answer import Preference
-from prefrl.store import database, schema
+from prefrl.feedback.answer import Answer
+from prefrl.store import database, load, migrations, version1
 from prefrl.store import rows as dump
+from prefrl.store.engines import make_engine
+from prefrl.store.info import StoreInfo
 from prefrl.store.rows import TABLES, Dump, Row
-from prefrl.store.schema import preferences, queries
-from prefrl.store.store import StoreInfo, load_info, load_queries
 
 
-def readable(url: str) -> Iterator[Preference]:
-    """The preferences of the store at `url` that can be read and match their checksums, in order of `seq`.
+def readable(url: str) -> list[Answer]:
+    """The answers of the store at `url` that can be read and match their checksums, but for repeats; in order of `seq`.
 
     Unlike `Store`, it gives them even if the file is damaged elsewhere; of a file that is no database, or not there, it
     gives none.
     """
-    for connection in _connections(url):
-        for seq in _numbers(connection, preferences.c.seq):
-            with suppress(SQLAlchemyError, TypeError, ValueError):
-                row = connection.execute(select(preferences).where(preferences.c.seq == seq)).mappings().one()
-                yield schema.row_preference(row, load_queries(connection, queries.c.id == row["query_id"]))
+    held = _read(url)
+    return [answer for answer in dump.make_answers(held.rows, lenient=True) if not answer.is_repeat]
 
 
 def read(url: str) -> Dump:
@@ -33,20 +31,32 @@ def read(url: str) -> Dump:
     An answer that took the place of a lost one takes that of the annotator's answer before, if there is one. Where an
     undo was lost, with nothing after it, what was undone counts again.
     """
+    held = _read(url)
+    return Dump(held.info, _consistent(held.rows))
+
+
+def _read(url: str) -> Dump:
+    """All rows that can be read."""
     info: StoreInfo | None = None
     rows: dict[str, list[Row]] = {name: [] for name in TABLES}
     for connection in _connections(url):
-        with suppress(DBAPIError, LookupError, TypeError, ValueError):
-            info = load_info(connection)
-        rows = {name: list(_rows(connection, table)) for name, table in TABLES.items()}
-    return Dump(info, _consistent(rows))
+        with suppress(SQLAlchemyError, LookupError, TypeError, ValueError):
+            if inspect(connection).has_table(version1.preferences.name):
+                with suppress(SQLAlchemyError, LookupError, TypeError, ValueError):
+                    info = version1.read_info(connection)
+                old = {name: list(_rows(connection, t, version1.plain)) for name, t in version1.TABLES.items()}
+                return Dump(info, version1.upgrade(old))
+        with suppress(SQLAlchemyError, LookupError, TypeError, ValueError):
+            info = load.load_info(connection, migrations.RUN)
+        rows = {name: list(_rows(connection, table, dump.plain)) for name, table in TABLES.items()}
+    return Dump(info, {**rows, "annotators": _named(rows)})
 
 
 def _connections(url: str) -> Iterator[Connection]:
     """One connection to the file at `url`, or none."""
     if database.is_missing(url):  # SQLite would make an empty one, which looks like a store that lost everything
         return
-    engine = database.make_engine(url)
+    engine = make_engine(url)
     try:
         with suppress(SQLAlchemyError, ValueError), engine.connect() as connection:  # a name may be no text any more
             yield connection
@@ -54,42 +64,54 @@ def _connections(url: str) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _numbers(connection: Connection, number: ColumnElement[int]) -> list[int]:
+def _keys(connection: Connection, keys: list[ColumnElement[Any]]) -> list[tuple[int, ...]]:
     """What can be found from either end of a table."""
-    found: set[int] = set()
-    for order in (number.asc(), number.desc()):
+    found: set[tuple[int, ...]] = set()
+    for order in ([key.asc() for key in keys], [key.desc() for key in keys]):
         with suppress(DBAPIError):
-            found.update(connection.scalars(select(number).order_by(order)))
-    return sorted(seq for seq in found if isinstance(seq, int))
+            found.update(tuple(row) for row in connection.execute(select(*keys).order_by(*order)))
+    return sorted(key for key in found if all(isinstance(number, int) for number in key))
 
 
-def _rows(connection: Connection, table: Table) -> Iterator[Row]:
-    (number,) = table.primary_key
-    for value in _numbers(connection, number):
+def _rows(connection: Connection, table: Table, plain: Callable[[Table, Any], Row]) -> Iterator[Row]:
+    if not inspect(connection).has_table(table.name):  # the first stores lacked some
+        return
+    columns: list[ColumnElement[Any]] = [*table.primary_key]
+    for values in _keys(connection, columns):
+        this = [column == value for column, value in zip(columns, values, strict=True)]
         with suppress(SQLAlchemyError, TypeError, ValueError):
-            yield dump.plain(table, connection.execute(select(table).where(number == value)).mappings().one())
+            yield plain(table, connection.execute(select(table).where(*this)).mappings().one())
+
+
+def _named(rows: dict[str, list[Row]]) -> list[Row]:
+    """The annotators, those too whose names are lost: what they answered is not."""
+    known = {row["id"]: row for row in rows["annotators"]}
+    numbers = sorted({row["annotator_id"] for row in rows["answers"]} | known.keys())
+    return [known.get(number, {"id": number, "name": f"annotator {number}", "kind": None}) for number in numbers]
 
 
 def _consistent(rows: dict[str, list[Row]]) -> dict[str, list[Row]]:
     """`rows` without those that refer to what is not among them."""
     there = {row["id"] for row in rows["segments"]}
-    asked = [row for row in rows["queries"] if {row["left_id"], row["right_id"]} <= there]
+    whole = {answer.seq for answer in dump.make_answers(rows, lenient=True)}
+    asked = dump.make_questions(rows, lenient=True).keys()
     return rows | {
         "films": [row for row in rows["films"] if row["segment_id"] in there],
-        "queries": asked,
-        **{name: _answers(rows[name], {row["id"] for row in asked}) for name in ("preferences", "repeats")},
+        "questions": [row for row in rows["questions"] if row["id"] in asked],
+        "question_segments": [row for row in rows["question_segments"] if row["question_id"] in asked],
+        "answers": _answers([row for row in rows["answers"] if row["seq"] in whole]),
     }
 
 
-def _answers(rows: list[Row], asked: set[int]) -> list[Row]:
+def _answers(rows: list[Row]) -> list[Row]:
     kept: dict[int, Row] = {}
-    latest: dict[tuple[str, int], int] = {}  # annotator and query -> number of what nothing took the place of yet
+    latest: dict[tuple[int, int, bool], int] = {}  # whose, to what -> number of what nothing took the place of yet
     for row in rows:  # in order of their numbers, so that what is taken back comes first
-        by = row["annotator"], row["query_id"]
-        old = row["supersedes"]
+        by = row["annotator_id"], row["question_id"], row["is_repeat"]
+        old = row["replaces"]
         if old is not None and old not in kept:
             old = latest.get(by)
-        if row["query_id"] in asked and not (old is None and row["choice"] is None):
-            kept[row["seq"]] = row | {"supersedes": old}
+        if not (old is None and row["value"] is None):
+            kept[row["seq"]] = row | {"replaces": old}
             latest[by] = row["seq"]
     return list(kept.values())

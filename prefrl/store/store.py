@@ -1,93 +1,50 @@
-"""The preference store: what was asked, what was answered. Trainer and teachers meet here and nowhere else."""
+"""The store of a run: what was asked, what was answered. Trainer and teachers meet here and nowhere else."""
 
-import json
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
-from uuid import uuid4
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, exists, func, insert, inspect, select, true, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, true, update
 
-from prefrl.data.segment import Film, Segment
+from prefrl.data.segment import Segment
 from prefrl.errors import StoreError
-from prefrl.feedback.answer import Preference
-from prefrl.feedback.comparison import Choice, target
-from prefrl.feedback.question import Query
-from prefrl.store import database, schema
-from prefrl.store.schema import meta, queries, seal, segments, verify
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.kinds import kind_of
+from prefrl.feedback.question import Question
+from prefrl.store import database, engines, load, schema
+from prefrl.store.info import StoreInfo, fit
+from prefrl.store.schema import annotators, answers, question_segments, questions, runs, seal, segments, verify
 
-
-@dataclass(frozen=True)
-class StoreInfo:
-    """The environment that a store's segments come from."""
-
-    env_id: str
-    env_kwargs: dict[str, Any]
-    obs_dim: int
-    action_dim: int
-
-    versions: dict[str, str]
-    """Package -> version at the time of recording."""
-
-    goal: str | None = None
-    """What the agent should do, in words for a person to judge by."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A teacher's answer on its way to the store, where it becomes a `Preference`."""
-
-    query_id: int
-
-    choice: Choice | None
-    """None retracts the preference named by `supersedes`."""
-
-    annotator: str = "oracle"
-
-    submission_id: str = field(default_factory=lambda: uuid4().hex)
-    """Makes sending again harmless: one id is one row."""
-
-    supersedes: int | None = None
-    """`seq` of the preference of the same query that this one takes the place of."""
-
-    shown_at: float | None = None
-    """Unix time in seconds at which the clips were first seen."""
-
-    answered_at: float | None = None
-    """Unix time in seconds at which the answer was given."""
-
-    def __post_init__(self) -> None:
-        if self.choice is not None:
-            target(self.choice)
-        elif self.supersedes is None:
-            raise ValueError("Answer.choice is None, but Answer.supersedes does not say what is retracted")
-        for name in ("shown_at", "answered_at"):
-            if not math.isfinite(getattr(self, name) or 0.0):
-                raise ValueError(f"Answer.{name} is {getattr(self, name)}, want a finite time")
+__all__ = ["Store", "StoreInfo"]
 
 
 class Store:
-    """Segments, queries and preferences in a database.
+    """Segments, questions and answers of one run in a database, which may hold other runs beside it.
 
     Every method is one transaction, and what it wrote is on disk when it returns. Several processes may use one
     store. All methods raise `StoreError` for a damaged or locked database, and `StorageError` for a disk that is full,
     read-only or gone.
     """
 
-    def __init__(self, url: str) -> None:
-        """Open the store at `url`, for example sqlite:///preferences.sqlite, or create it.
+    def __init__(self, url: str, run: str = "main") -> None:
+        """Open the store of the run of this name at `url`, for example sqlite:///preferences.sqlite, or create it.
 
         Raises:
             UsageError: `url` is not a database URL, or its driver is not installed.
             StoreError: it is damaged, of another version, or not a store.
             StorageError: the disk is full, read-only or gone.
         """
+        self.run = run
         self._engine = database.connect(url)
+        self.number = select(runs.c.id).where(runs.c.name == run)
+        """Selects the number of the run, or nothing if the database does not know it yet."""
+        self.is_ours = questions.c.run_id == self.number.scalar_subquery()
+        """Of a question."""
+        self._has_our_segments = segments.c.run_id == self.number.scalar_subquery()
+        self._is_our_answer = answers.c.question_id.in_(select(questions.c.id).where(self.is_ours))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -98,206 +55,243 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def name(self) -> str:
+        """What to call the database in an error."""
+        return engines.name(self._engine)
+
     @contextmanager
     def transaction(self, writes: bool = False) -> Iterator[Connection]:
         """A transaction of the caller's own, for tables beside those of this class; its errors are explained."""
         engine = self._engine.execution_options(writes=writes)
-        with database.explained(engine), engine.begin() as connection:  # what is to be written was checked before
+        with engines.explained(engine), engine.begin() as connection:  # what is to be written was checked before
             yield connection
 
+    def run_id(self, connection: Connection) -> int:
+        """The number of the run, which is added if the database does not know it yet."""
+        found = connection.scalar(self.number)
+        if found is not None:
+            return int(found)
+        values = seal(runs, {"name": self.run})
+        return int(connection.scalars(insert(runs).values(values).returning(runs.c.id)).one())
+
     def info(self) -> StoreInfo | None:
-        """The environment that the store was described with; None if it was not yet."""
+        """The environment that the run was described with; None if it was not yet."""
         with self.transaction() as connection:
-            return load_info(connection)
+            return load.load_info(connection, self.run)
 
     def describe(self, info: StoreInfo) -> None:
-        """Say which environment the segments come from. The first description stays.
+        """Say which environment the segments come from. The first description stays, but for what it did not tell.
 
         Raises:
             StoreError: the store holds segments of another environment.
         """
-        rows = [seal(meta, {"key": key, "value": json.dumps(value)}) for key, value in asdict(info).items()]
         with self.transaction(writes=True) as connection:
-            held = load_info(connection)
+            held = load.load_info(connection, self.run)
             if held is None:
-                connection.execute(insert(meta), rows)
+                self.describe_in(connection, info)
                 return
-        for name in ("env_id", "env_kwargs", "obs_dim", "action_dim"):
-            ours, theirs = getattr(held, name), getattr(info, name)
-            if ours != theirs:
-                raise StoreError(
-                    f"{database.name(self._engine)} holds another environment: {name} is {ours!r}, not {theirs!r}; "
-                    "use another store"
+            difference = held.difference(info)
+            if difference is None and held.spaces.action.kind is None and held.spaces != info.spaces:
+                self.describe_in(
+                    connection, StoreInfo(held.env_id, held.env_kwargs, info.spaces, held.versions, held.goal)
                 )
+        if difference is not None:
+            raise StoreError(f"{self.name} holds another environment: {difference}; use another store")
 
-    def add_queries(self, asked: Sequence[Query]) -> list[int]:
-        """Ask; the ids of the new queries, in order. A segment object that several of them share is stored once.
+    def set_goal(self, goal: str) -> None:
+        """Store with the run what the agent should do, in words for a person to judge by."""
+        with self.transaction(writes=True) as connection:
+            held = load.load_info(connection, self.run)
+            if held is None:
+                raise StoreError(f"{self.name} does not tell its environment yet; describe() it before its goal")
+            self.describe_in(connection, StoreInfo(held.env_id, held.env_kwargs, held.spaces, held.versions, goal))
+
+    def describe_in(self, connection: Connection, info: StoreInfo) -> None:
+        """Describe the run so in a transaction that writes, whatever was said before."""
+        ours = runs.c.id == self.run_id(connection)
+        values = seal(runs, {"name": self.run, **load.info_values(info)})
+        connection.execute(update(runs).where(ours).values(values))
+
+    def add_questions(self, asked: Sequence[Question]) -> list[int]:
+        """Ask; the ids of the new questions, in order. A segment object that several of them share is stored once.
 
         Raises:
-            ValueError: a segment holds a value that is not finite.
+            ValueError: a segment holds a value that is not finite, or there is no such kind of question.
             StoreError: a segment has other dimensions than the store was described with.
         """
         if not asked:
             return []
-        unique = {id(segment): segment for query in asked for segment in (query.left, query.right)}
-        self._check_dimensions(list(unique.values()))
-        rows = [schema.segment_row(segment) for segment in unique.values()]
+        for question in asked:
+            kind_of(question).check(question)
+        unique = {id(segment): segment for question in asked for segment in question.segments}
+        self._check_spaces(list(unique.values()))
+        values = [schema.segment_values(segment) for segment in unique.values()]
         with self.transaction(writes=True) as connection:
+            run_id = self.run_id(connection)
+            rows = [seal(segments, {"run_id": run_id, **held}) for held in values]
             returning = insert(segments).returning(segments.c.id, sort_by_parameter_order=True)
             ids = dict(zip(unique, connection.scalars(returning, rows), strict=True))
             films = [schema.film_row(ids[key], s.film) for key, s in unique.items() if s.film is not None]
             if films:
-                schema.films.create(connection, checkfirst=True)  # older stores lack it
                 connection.execute(insert(schema.films), films)
-            rows = [schema.query_row(query, ids[id(query.left)], ids[id(query.right)]) for query in asked]
-            asking = insert(queries).returning(queries.c.id, sort_by_parameter_order=True)
-            return list(connection.scalars(asking, rows))
+            made = insert(questions).returning(questions.c.id, sort_by_parameter_order=True)
+            question_ids = [*connection.scalars(made, [_question_row(question, run_id) for question in asked])]
+            places = [
+                seal(question_segments, {"question_id": number, "place": place, "segment_id": ids[id(segment)]})
+                for number, question in zip(question_ids, asked, strict=True)
+                for place, segment in enumerate(question.segments)
+            ]
+            connection.execute(insert(question_segments), places)
+            return question_ids
 
-    def _check_dimensions(self, new: Sequence[Segment]) -> None:
+    def _check_spaces(self, added: list[Segment]) -> None:
         info = self.info()
-        for segment in new if info is not None else ():
-            assert info is not None
-            dims = segment.obs.shape[1], segment.actions.shape[1]
-            if dims != (info.obs_dim, info.action_dim):
-                raise StoreError(
-                    f"{database.name(self._engine)} holds {info.env_id} with obs_dim {info.obs_dim} and action_dim "
-                    f"{info.action_dim}, but a segment has {dims[0]} and {dims[1]}; use another store"
-                )
+        if info is None:
+            return
+        for segment in added:
+            spaces = schema.segment_spaces(segment)
+            if not fit(info.spaces, spaces):
+                raise StoreError(f"{self.name} is of {info.spaces}, and a segment has {spaces}; use another store")
 
-    def pending(self, limit: int | None = None) -> list[Query]:
-        """The queries that nobody answered and nobody withdrew, oldest first, at most `limit` of them."""
+    def pending(self, limit: int | None = None) -> list[Question]:
+        """Questions that want more answers and are not withdrawn, oldest first, at most `limit`."""
+        ids = select(questions.c.id).where(self.is_ours, schema.is_pending).order_by(questions.c.id).limit(limit)
         with self.transaction() as connection:
-            oldest = select(queries.c.id).where(schema.is_pending).order_by(queries.c.id).limit(limit)
-            found = load_queries(connection, queries.c.id.in_(oldest))
-            return [found[id] for id in sorted(found)]
+            asked = load.load_questions(connection, questions.c.id.in_(ids))
+        return [asked[id] for id in sorted(asked)]
 
-    def query(self, query_id: int) -> Query:
-        """The query of that id, whatever became of it; the only way to get recorded pictures, which are large.
+    def question(self, question_id: int) -> Question:
+        """The question of this id, with its films.
 
         Raises:
-            StoreError: there is none.
+            StoreError: the store holds no such question.
         """
         with self.transaction() as connection:
-            found = load_queries(connection, queries.c.id == query_id, with_films=True)
+            found = load.load_questions(connection, self.is_ours & (questions.c.id == question_id), with_films=True)
         if not found:
-            raise StoreError(f"{database.name(self._engine)} has no query {query_id}; ask for one that it holds")
-        return found[query_id]
+            raise StoreError(f"{self.name} has no question {question_id}; ask for one that it holds")
+        return found[question_id]
 
-    def withdraw(self, query_ids: Sequence[int] | None = None, *, claimed_too: bool = False) -> None:
+    def withdraw(self, question_ids: Sequence[int] | None = None, *, claimed_too: bool = False) -> None:
         """Ask these no longer, or none of those pending; of those that a labeller claimed, only if `claimed_too`."""
-        chosen: ColumnElement[bool] = true() if query_ids is None else queries.c.id.in_(query_ids)
+        chosen: ColumnElement[bool] = true() if question_ids is None else questions.c.id.in_(question_ids)
         if not claimed_too:
-            chosen &= ~exists().where(schema.claims.c.query_id == queries.c.id)
+            chosen &= ~exists().where(schema.claims.c.question_id == questions.c.id)
         with self.transaction(writes=True) as connection:
-            rows = connection.execute(select(queries).where(chosen, schema.is_pending)).mappings().all()
-            for row in rows:
-                verify(queries, row)
-                values = seal(queries, {**row, "withdrawn_at": time.time()})
-                connection.execute(update(queries).where(queries.c.id == row["id"]).values(values))
+            found = select(questions).where(self.is_ours, chosen, schema.is_pending)
+            for row in connection.execute(found).mappings().all():
+                verify(questions, row)
+                values = seal(questions, {**row, "withdrawn_at": time.time()})
+                connection.execute(update(questions).where(questions.c.id == row["id"]).values(values))
 
-    def add_answers(self, answers: Sequence[Answer]) -> list[int]:
+    def add_answers(self, given: Sequence[Answer]) -> list[int]:
         """Record answers, all or none; their `seq`s, in order. An answer that was sent before keeps its first `seq`.
 
         Raises:
-            StoreError: a query, or a preference to supersede, is unknown; or that one was superseded already.
+            StoreError: a question, or an answer to replace, is unknown; or that one was replaced already.
         """
         with self.transaction(writes=True) as connection:
-            return [self._add_answer(connection, answer) for answer in answers]
+            names = self._annotator_ids(connection, {answer.annotator for answer in given})
+            return [self._add_answer(connection, answer, names[answer.annotator]) for answer in given]
 
-    def add_answer_once(self, answer: Answer) -> int | None:
-        """Record `answer` and give its `seq`; None, and nothing done, if its query has another one that counts."""
+    def add_answer_if_wanted(self, answer: Answer) -> int | None:
+        """Record `answer` and give its `seq`; None, and nothing done, if nobody wants it.
+
+        That is so if its question has all the answers that it wants, or has one by this annotator. Repeats are wanted
+        whatever was answered.
+        """
         with self.transaction(writes=True) as connection:
-            sent = schema.preferences.c.submission_id == answer.submission_id
-            first = exists().where(schema.preferences.c.query_id == answer.query_id, schema.is_effective, ~sent)
-            return None if connection.scalar(select(first)) else self._add_answer(connection, answer)
+            if not answer.is_repeat and not self._is_wanted(connection, answer):
+                return None
+            names = self._annotator_ids(connection, {answer.annotator})
+            return self._add_answer(connection, answer, names[answer.annotator])
 
-    def _add_answer(self, connection: Connection, answer: Answer) -> int:
-        table = schema.preferences
-        sent = connection.scalar(select(table.c.seq).where(table.c.submission_id == answer.submission_id))
+    def _is_wanted(self, connection: Connection, answer: Answer) -> bool:
+        others = select(annotators.c.name).join(answers, answers.c.annotator_id == annotators.c.id)
+        others = others.where(answers.c.question_id == answer.question.id, schema.is_standing)
+        others = others.where(answers.c.submission_id != answer.submission_id)
+        if answer.replaces is not None:
+            others = others.where(answers.c.seq != answer.replaces)
+        names = set(connection.scalars(others))
+        wanted = connection.scalar(select(questions.c.wanted).where(questions.c.id == answer.question.id)) or 1
+        return len(names) < wanted and answer.annotator not in names
+
+    def _annotator_ids(self, connection: Connection, names: set[str]) -> dict[str, int]:
+        """Name -> number of the annotators, who are added if they are not known yet."""
+        found = select(annotators.c.name, annotators.c.id).where(annotators.c.name.in_(names))
+        new = sorted(names - {row.name for row in connection.execute(found)})  # sorted, so that no two writers deadlock
+        for name in new:
+            engines.insert_if_new(connection, annotators, seal(annotators, {"name": name}))
+        return {row.name: row.id for row in connection.execute(found)}
+
+    def _add_answer(self, connection: Connection, answer: Answer, annotator_id: int) -> int:
+        sent = connection.scalar(select(answers.c.seq).where(answers.c.submission_id == answer.submission_id))
         if sent is not None:
             return int(sent)
-        where = database.name(self._engine)
-        if connection.scalar(select(queries.c.id).where(queries.c.id == answer.query_id)) is None:
-            raise StoreError(f"{where} has no query {answer.query_id}; answer one that it holds")
-        if answer.supersedes is not None:
-            old = table.c.seq == answer.supersedes
-            if connection.scalar(select(table.c.query_id).where(old)) != answer.query_id:
-                raise StoreError(
-                    f"{where} has no preference {answer.supersedes} on query {answer.query_id} to supersede"
-                )
-            if connection.scalar(select(table.c.seq).where(table.c.supersedes == answer.supersedes)) is not None:
-                raise StoreError(
-                    f"{where}: preference {answer.supersedes} is superseded already; supersede the later one"
-                )
-        values = asdict(answer)
-        for name in ("shown_at", "answered_at"):
-            values[name] = None if values[name] is None else float(values[name])
-        return int(connection.scalars(insert(table).values(seal(table, values)).returning(table.c.seq)).one())
+        asked = answer.question.id
+        kind = connection.scalar(select(questions.c.kind).where(self.is_ours, questions.c.id == asked))
+        if kind is None:
+            raise StoreError(f"{self.name} has no question {asked}; answer one that it holds")
+        if kind != answer.question.kind:
+            raise StoreError(f"{self.name}: question {asked} is a {kind}, not a {answer.question.kind}")
+        if answer.replaces is not None:
+            self._check_replaced(connection, answer)
+        values = seal(answers, load.answer_values(answer, annotator_id))
+        return int(connection.scalars(insert(answers).values(values).returning(answers.c.seq)).one())
 
-    def preferences(self, after: int = 0) -> list[Preference]:
-        """The preferences with `seq` > `after`, superseded ones and retractions included, in order of `seq`."""
-        table = schema.preferences
+    def _check_replaced(self, connection: Connection, answer: Answer) -> None:
+        old = select(answers.c.question_id, answers.c.is_repeat).where(answers.c.seq == answer.replaces)
+        if connection.execute(old).one_or_none() != (answer.question.id, answer.is_repeat):
+            what = "repeat" if answer.is_repeat else "answer"
+            raise StoreError(f"{self.name} has no {what} {answer.replaces} to question {answer.question.id} to replace")
+        if connection.scalar(select(answers.c.seq).where(answers.c.replaces == answer.replaces)) is not None:
+            raise StoreError(f"{self.name}: answer {answer.replaces} is replaced already; replace the later one")
+
+    def answers(self, after: int = 0) -> list[Answer]:
+        """The answers with `seq` > `after`, in order of `seq`: all but repeats, replaced ones and take-backs too."""
         with self.transaction() as connection:
-            rows = connection.execute(select(table).where(table.c.seq > after).order_by(table.c.seq)).mappings().all()
-            asked = load_queries(connection, queries.c.id.in_(select(table.c.query_id).where(table.c.seq > after)))
-            return [schema.row_preference(row, asked) for row in rows]
+            return load.load_answers(connection, self._is_our_answer & ~answers.c.is_repeat & (answers.c.seq > after))
+
+    def answers_of(self, annotator: str) -> list[Answer]:
+        """What this annotator answered, to repeats too, and neither replaced nor took back; in order of `seq`."""
+        theirs = answers.c.annotator_id.in_(select(annotators.c.id).where(annotators.c.name == annotator))
+        with self.transaction() as connection:
+            return load.load_answers(connection, self._is_our_answer & theirs & schema.counts)
 
     def watermark(self) -> int:
-        """The largest `seq`, or 0."""
+        """The largest `seq` of `answers`, or 0."""
+        largest = select(func.max(answers.c.seq)).where(self._is_our_answer, ~answers.c.is_repeat)
         with self.transaction() as connection:
-            return connection.scalar(select(func.max(schema.preferences.c.seq))) or 0
+            return connection.scalar(largest) or 0
 
-    def num_preferences(self) -> int:
-        """How many preferences count: neither superseded nor retractions. Skips and ties are among them."""
-        counted = select(func.count()).select_from(schema.preferences).where(schema.is_effective)
+    def num_answers(self) -> int:
+        """How many answers count: neither replaced nor take-backs nor repeats. Skips and ties are among them."""
+        counted = select(func.count()).select_from(answers).where(self._is_our_answer, schema.is_standing)
         with self.transaction() as connection:
             return connection.scalar(counted) or 0
 
-    def num_queries(self) -> int:
-        """How many queries were asked, those left out that were withdrawn before they were answered."""
+    def num_questions(self) -> int:
+        """How many questions were asked, those left out that were withdrawn before they were answered."""
+        asked = select(func.count()).select_from(questions)
+        asked = asked.where(self.is_ours, questions.c.withdrawn_at.is_(None) | schema.has_answer)
         with self.transaction() as connection:
-            return (
-                connection.scalar(select(func.count()).where(queries.c.withdrawn_at.is_(None) | schema.is_answered))
-                or 0
-            )
+            return connection.scalar(asked) or 0
 
     def returns(self, limit: int) -> NDArray[np.float64]:
         """(K,) true returns of the last K <= `limit` segments, oldest first; the scale that an oracle judges by."""
+        last = select(segments.c.true_return).where(self._has_our_segments).order_by(segments.c.id.desc()).limit(limit)
         with self.transaction() as connection:
-            last = select(segments.c.true_return).order_by(segments.c.id.desc()).limit(limit)
             return np.array(connection.scalars(last).all()[::-1], np.float64)
 
 
-def load_info(connection: Connection) -> StoreInfo | None:
-    """What `describe` wrote."""
-    values = {}
-    for row in connection.execute(select(meta)).mappings():
-        verify(meta, row)
-        values[row["key"]] = json.loads(row["value"])
-    values.pop("schema_version", None)
-    return StoreInfo(**values) if values else None
-
-
-def load_queries(connection: Connection, condition: ColumnElement[bool], with_films: bool = False) -> dict[int, Query]:
-    """id -> query; each segment is decoded once."""
-    rows = connection.execute(select(queries).where(condition)).mappings().all()
-    ids = select(queries.c.left_id).where(condition).union(select(queries.c.right_id).where(condition))
-    films = _load_films(connection, ids) if with_films else {}
-    found = connection.execute(select(segments).where(segments.c.id.in_(ids))).mappings()
-    sides = {row["id"]: schema.row_segment(row, films.get(row["id"])) for row in found}
-    asked = {}
-    for row in rows:
-        verify(queries, row)
-        if not {row["left_id"], row["right_id"]} <= sides.keys():
-            raise ValueError(f"a segment of query {row['id']} is missing")
-        left, right = sides[row["left_id"]], sides[row["right_id"]]
-        asked[row["id"]] = Query(left, right, row["num_timesteps"], row["swapped"], row["id"])
-    return asked
-
-
-def _load_films(connection: Connection, ids: CompoundSelect[Any]) -> dict[int, Film]:
-    """Segment id -> film."""
-    if not inspect(connection).has_table(schema.films.name):
-        return {}
-    rows = connection.execute(select(schema.films).where(schema.films.c.segment_id.in_(ids))).mappings()
-    return {row["segment_id"]: schema.row_film(row) for row in rows}
+def _question_row(question: Question, run_id: int) -> dict[str, object]:
+    values = {
+        "run_id": run_id,
+        "kind": question.kind,
+        "wanted": int(question.wanted),
+        "num_timesteps": int(question.num_timesteps),
+        "created_at": time.time(),
+        "withdrawn_at": None,
+    }
+    return seal(questions, values)

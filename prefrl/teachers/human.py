@@ -13,6 +13,6 @@ def wait_for_answers(store: Store, needed: int, on_wait: Callable[[int], None]) 
 
     `on_wait` is called again and again meanwhile, with the number of answers that are missing.
     """
-    while (missing := needed - store.num_preferences()) > 0:
+    while (missing := needed - store.num_answers()) > 0:
         on_wait(missing)
         time.sleep(POLL_SECONDS)

@@ -12,8 +12,8 @@ Kind = Literal["reward_hacking", "drift", "degenerate_answers", "dead_ensemble",
 Record = Mapping[str, Any]
 
 FRESH = 20  # new answers that it takes to call a reward hacked
-FRESH_SPANS = 10  # spans back from which they may come
-SURE = 1e-4  # chance of a false alarm after one span; healthy benchmark runs of 30 spans come no nearer than 3e-3
+FRESH_ROUNDS = 10  # rounds back from which they may come
+SURE = 1e-4  # chance of a false alarm after one round; healthy benchmark runs of 30 rounds come no nearer than 3e-3
 DRIFT = 0.15  # share of old answers that must have gone lost
 FEW = 20  # answers below which nothing is said about them
 DEAD = 0.002  # spread of the members, as a share of that of the segments; healthy ones lie above 0.01
@@ -60,7 +60,7 @@ def reward_hacking(records: Sequence[Record]) -> Alarm | None:
 
     Selectors ask about what the ensemble is unsure of, so that healthy runs, too, agree with little more than half of
     the answers that they are yet to be fitted to, and a first fit can be wrong about nearly all of the next ones. What
-    tells hacking is a steep fall from better days, over more spans than one.
+    tells hacking is a steep fall from better days, over more rounds than one.
     """
     records = answered(records)
     window = fresh_window(records)
@@ -95,16 +95,16 @@ def answered(records: Sequence[Record]) -> Sequence[Record]:
 
 
 def fresh_window(records: Sequence[Record]) -> Sequence[Record]:
-    """The last of `records`, as few as hold `FRESH` new answers of two spans, but at most `FRESH_SPANS`."""
-    for start in range(len(records) - 1, max(0, len(records) - FRESH_SPANS) - 1, -1):
+    """The last of `records`, as few as hold `FRESH` new answers of two rounds, but at most `FRESH_SPANS`."""
+    for start in range(len(records) - 1, max(0, len(records) - FRESH_ROUNDS) - 1, -1):
         _, decided, asked = fresh_answers(records[start:])
         if decided >= FRESH and asked > 1:
             return records[start:]
-    return records[-FRESH_SPANS:]
+    return records[-FRESH_ROUNDS:]
 
 
 def fresh_answers(records: Sequence[Record]) -> tuple[int, int, int]:
-    """New answers that the reward agreed with before it was fitted to them, all new answers, and spans that had any."""
+    """New answers that the reward agreed with before it was fitted to them, all of them, and rounds that had any."""
     right = sum(record.get("signals/fresh_right") or 0 for record in records)
     decided = [record.get("signals/fresh_decided") or 0 for record in records]
     return right, sum(decided), sum(1 for count in decided if count)

@@ -1,16 +1,17 @@
-"""Choose the best of the last agents: policies forget, and the last one may have just forgotten what it could do."""
+"""Choose the best of the last agents: policies unlearn things, and the last one may just have done so."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from prefrl.algorithms.saving import agent_files, load_agent
+from prefrl.algorithms.base import Read
 from prefrl.data.episode import Episode
+from prefrl.data.spaces import is_finite
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.training.learner import Learner, identity
 
-MOST = 0.25  # of a run's steps, taken beyond them to try agents
+MOST = 0.25  # of a run's steps that are taken in addition to try agents
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,17 @@ def choose(learner: Learner, earlier: Sequence[Checkpoint]) -> Trial:
     affordable = int(MOST * config.steps) // ((len(earlier) + 1) * learner.recorder.num_envs)
     if not earlier or config.record_frames or affordable < (limit or config.segment_length):
         return Trial({})
-    own = agent_files(learner.agent, learner.normaliser)
-    agents = {learner.num_timesteps: own.__getitem__}
+    algorithm, own = learner.algorithm, learner.algorithm.files()
+    agents: dict[int, Read] = {learner.num_timesteps: own.__getitem__}
     for checkpoint in earlier:
         checkpoint.require(identity(config))
         agents[checkpoint.num_timesteps] = checkpoint.read
     earned = {}
     for steps in sorted(agents):
-        load_agent(learner.agent, learner.normaliser, agents[steps])
-        earned[steps] = mean_return(learner, learner.perform(limit or affordable))
+        algorithm.load(agents[steps])
+        earned[steps] = mean_return(learner, learner.roll_out(limit or affordable))
     trial = Trial(earned)
-    load_agent(learner.agent, learner.normaliser, agents[trial.best])
+    algorithm.load(agents[trial.best])
     return trial
 
 
@@ -65,6 +66,6 @@ def mean_return(learner: Learner, episodes: Sequence[Episode]) -> float:
     else:
         neutral = learner.config.reward_model.neutral_endings
         reward = learner.ensemble.reward if neutral else learner.ensemble.raw_reward
-        returns = [float(reward(*e.transitions).sum(dtype=np.float64)) for e in episodes if np.isfinite(e.obs).all()]
+        returns = [float(reward(*e.transitions).sum(dtype=np.float64)) for e in episodes if is_finite(e.obs)]
     finite = [value for value in returns if np.isfinite(value)]
     return float(np.mean(finite)) if finite else -np.inf

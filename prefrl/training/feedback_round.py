@@ -1,19 +1,19 @@
-"""Teach: ask about what the agent just did, have it answered, and learn the reward from the answers."""
+"""One round of feedback: ask about what the agent just did, wait for answers, learn the reward from all of them."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from prefrl.algorithms.saving import ANSWER, ASK, derive_seed
+from prefrl.algorithms.seeds import ANSWER, ASK, derive_seed
+from prefrl.config.teachers import TRAITS
 from prefrl.data.episode import Episode, cut
 from prefrl.data.segment import Segment
 from prefrl.errors import UsageError
-from prefrl.feedback.answer import Preference
-from prefrl.rewards.fit import can_fit
+from prefrl.feedback.answer import Answer, can_fit
 from prefrl.store.store import Store
 from prefrl.teachers.base import answer_pending
 from prefrl.teachers.human import wait_for_answers
-from prefrl.teachers.oracle import Oracle
+from prefrl.teachers.registry import make_teacher
 from prefrl.training.learner import Learner
 from prefrl.training.plan import Plan
 from prefrl.training.progress import Progress
@@ -21,88 +21,74 @@ from prefrl.training.selection import select
 from prefrl.training.signals import after_fit, before_fit, learned_return
 
 
-def teach(
-    learner: Learner,
-    store: Store,
-    plan: Plan,
-    span: int,
-    episodes: list[Episode],
-    known: list[Preference],
-    progress: Progress,
-) -> None:
-    """Ask about `episodes` what the plan says, wait for as many answers as it wants, and learn from all so far.
+class FeedbackRounds:
+    """Asks, waits and learns, round after round. `known` holds the answers learned from so far, in order."""
 
-    `known`: the preferences read so far; new ones are appended.
-    """
-    config = learner.config
-    with progress.timing("ask"):
-        segments = cut(episodes, config.segment_length) if config.reward == "learned" else []
-        ask(learner, store, plan.labels_after(span), span, segments, known)
-    if config.teacher == "oracle":
-        answer_pending(store, Oracle(config.oracle), np.random.default_rng(derive_seed(config.seed, ANSWER, span)))
-    else:
-        with progress.timing("wait"):
-            wait_for_answers(store, plan.answers_needed(span), progress.on_wait)
-    learn(learner, store, span, episodes, segments, known, progress)
+    def __init__(self, learner: Learner, store: Store, plan: Plan, progress: Progress, known: list[Answer]) -> None:
+        self.learner, self.store, self.plan, self.progress, self.known = learner, store, plan, progress, known
 
+    def run(self, round_index: int, episodes: list[Episode]) -> None:
+        """Ask about `episodes` what the plan says, wait for as many answers as it wants, and learn from all so far."""
+        config = self.learner.config
+        with self.progress.timing("ask"):
+            segments = cut(episodes, config.segment_length) if config.reward == "learned" else []
+            ask(self.learner, self.store, self.plan.labels_after(round_index), round_index, segments, self.known)
+        self._have_answered(round_index)
+        if config.reward == "learned":
+            self._learn(round_index, episodes, segments)
 
-def learn(
-    learner: Learner,
-    store: Store,
-    span: int,
-    episodes: list[Episode],
-    segments: list[Segment],
-    known: list[Preference],
-    progress: Progress,
-) -> None:
-    """Fit the reward to all answers, if there are new ones, and tell `progress` what it is like before and after.
+    def _have_answered(self, round_index: int) -> None:
+        config = self.learner.config
+        if TRAITS[config.teacher].at_once:
+            rng = np.random.default_rng(derive_seed(config.seed, ANSWER, round_index))
+            answer_pending(self.store, make_teacher(config), rng)
+        else:
+            with self.progress.timing("wait"):
+                wait_for_answers(self.store, self.plan.answers_needed(round_index), self.progress.on_wait)
 
-    `segments`: of the `episodes`, which are the latest.
-    """
-    if learner.config.reward == "true":
-        return
-    new = store.preferences(after=known[-1].seq if known else 0)
-    with progress.timing("signals"):
-        if can_fit(known):  # a reward was fitted and paid
-            progress.observe(before_fit(learner.ensemble, new, segments))
-    if new:
-        known += new
-        with progress.timing("fit"):
-            progress.note(store, learner.learn_reward(span, known, episodes, segments))
-    with progress.timing("signals"):
-        progress.observe(after_fit(learner.ensemble, known, segments) | learned_return(learner.ensemble, episodes))
+    def _learn(self, round_index: int, episodes: list[Episode], segments: list[Segment]) -> None:
+        """Fit the reward to all answers, if there are new ones, and note what it is like before and after."""
+        ensemble, progress, known = self.learner.ensemble, self.progress, self.known
+        new = self.store.answers(after=(known[-1].seq or 0) if known else 0)
+        with progress.timing("signals"):
+            if can_fit(known):  # a reward was fitted and paid
+                progress.observe(before_fit(ensemble, new, segments))
+        if new:
+            known += new
+            with progress.timing("fit"):
+                progress.note(self.store, self.learner.learn_reward(round_index, known, episodes, segments))
+        with progress.timing("signals"):
+            progress.observe(after_fit(ensemble, known, segments) | learned_return(ensemble, episodes))
 
 
 def ask(
-    learner: Learner, store: Store, labels: int, span: int, segments: list[Segment], known: Sequence[Preference]
+    learner: Learner, store: Store, labels: int, round_index: int, segments: list[Segment], known: Sequence[Answer]
 ) -> None:
-    """Put so many queries about `segments` into the store that it has asked for `labels` in all.
+    """Put so many questions about `segments` into the store that it has asked for `labels` in all.
 
-    `known`: the preferences that the reward was learned from.
+    `known`: the answers that the reward was learned from.
     """
     config = learner.config
-    if labels > store.num_queries() and config.teacher == "human":
+    if labels > store.num_questions() and TRAITS[config.teacher].prefers_fresh:
         store.withdraw()  # what the agent does now is worth more of a person's time than what it did then
-    missing = labels - store.num_queries()  # 0 if a run that was killed here had asked already
+    missing = labels - store.num_questions()  # 0 if a run that was killed here had asked already
     if missing > 0:
         predict = learner.ensemble.returns if can_fit(known) else None  # before the first fit, pairs are alike
-        rng = np.random.default_rng(derive_seed(config.seed, ASK, span))
+        rng = np.random.default_rng(derive_seed(config.seed, ASK, round_index))
         if config.record_frames:
-            segments = filmed(segments)
-        store.add_queries(
+            segments = filmed(segments, f"--{config.algorithm}.n-envs")
+        store.add_questions(
             select(config.selector, segments, missing, config.candidates, predict, learner.num_timesteps, rng)
         )
 
 
-def filmed(segments: list[Segment]) -> list[Segment]:
-    """Those of `segments` whose pictures memory had room for: the latest.
+def filmed(segments: list[Segment], flag: str) -> list[Segment]:
+    """Those of `segments` whose pictures memory had room for: the latest. `flag` sets the number of environments.
 
     Raises:
         UsageError: it had room for none.
     """
     kept = [segment for segment in segments if segment.film is not None]
     if segments and not kept:
-        raise UsageError(
-            "memory holds the pictures of no whole clip; lower --ppo.n-envs (or --sac.n-envs) or --segment-length"
-        )
+        raise UsageError(f"memory holds the pictures of no whole clip; lower {flag} or --segment-length")
     return kept

@@ -8,7 +8,8 @@ from typing import Any
 
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
-from prefrl.config.run import TrainConfig, to_json
+from prefrl.config.run import TrainConfig
+from prefrl.config.saved import to_json
 from prefrl.errors import UsageError
 from prefrl.runs.files import sha256
 from prefrl.runs.run_dir import RunDir

@@ -1,18 +1,21 @@
-"""The loop: practise, ask, learn the reward from the answers, and again."""
+"""The loop: train, ask, learn the reward from the answers, and again."""
 
 import dataclasses
 from pathlib import Path
 
+from prefrl.algorithms.registry import check_algorithm
 from prefrl.config.run import TrainConfig
+from prefrl.config.teachers import TRAITS
 from prefrl.environments.make import try_env
 from prefrl.errors import CheckpointError, EnvError, StoreError
-from prefrl.feedback.answer import Preference, fingerprint
+from prefrl.feedback.answer import Answer, fingerprint
 from prefrl.rendering.clips import Renderer
 from prefrl.runs.files import json_values
 from prefrl.runs.run_dir import RunDir
+from prefrl.store.run_store import open_store
 from prefrl.store.store import Store
 from prefrl.training.best_agent import choose
-from prefrl.training.feedback_round import teach
+from prefrl.training.feedback_round import FeedbackRounds
 from prefrl.training.learner import Learner
 from prefrl.training.loggers import check_installed
 from prefrl.training.plan import Plan
@@ -33,9 +36,11 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     path = Path(run_dir or config.run_dir or f"runs/{config.env_id.replace('/', '-')}-{config.seed}")
     config = dataclasses.replace(config, run_dir=path)
     check_installed(config)
-    Plan(config, try_env(config))  # refuses an environment that cannot be used, and a budget that cannot be met
-    if config.teacher == "human" or config.record_frames:
-        Renderer(config.env_id, config.env_kwargs).close()  # or shown
+    time_limit = try_env(config)
+    check_algorithm(config)
+    Plan(config, time_limit)
+    if TRAITS[config.teacher].needs_clips or config.record_frames:
+        Renderer(config.env_id, config.env_kwargs).close()
     return RunDir.create(path, config)
 
 
@@ -46,38 +51,39 @@ def resume(run_dir: Path | str) -> RunDir:
 
 def _loop(run: RunDir) -> RunDir:
     config = run.config
-    with run.lock(), Store(run.store_url) as store, Progress(config, run) as progress:
+    with run.lock(), open_store(run) as store, Progress(config, run) as progress:
         learner = Learner(config)
-        learner.agent.set_logger(progress.logger)
+        learner.set_logger(progress.logger)
         store.describe(learner.store_info())
         plan = Plan(config, learner.time_limit)
-        span, known = restore(learner, store, run)
-        progress.go_on(store, span)
-        if span < 0:
-            span = 0
+        round_index, known = restore(learner, store, run)
+        feedback = FeedbackRounds(learner, store, plan, progress, known)
+        progress.go_on(store, round_index)
+        if round_index < 0:
+            round_index = 0
             with progress.timing("explore"):
                 episodes = learner.explore(plan.explore_steps) if plan.explore_steps else []
-            teach(learner, store, plan, span, episodes, known, progress)
-            learner.save(run, span, known)
-        while span < plan.spans:
-            span += 1
-            with progress.timing("practise"):
-                episodes = learner.practise(span, plan.steps_after(span), progress.on_rollout)
-            teach(learner, store, plan, span, episodes, known, progress)
-            progress.end_span(span, learner, episodes)
+            feedback.run(round_index, episodes)
+            learner.save(run, round_index, known)
+        while round_index < plan.rounds:
+            round_index += 1
+            with progress.timing("train"):
+                episodes = learner.train(round_index, plan.steps_after(round_index), progress.on_rollout)
+            feedback.run(round_index, episodes)
+            progress.end_round(round_index, learner, episodes)
             with progress.timing("checkpoint"):
-                learner.save(run, span, known)
+                learner.save(run, round_index, known)
         store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them
-        choose_last(learner, run, span, known, progress)
+        keep_best(learner, run, round_index, known, progress)
     return run
 
 
-def choose_last(learner: Learner, run: RunDir, span: int, known: list[Preference], progress: Progress) -> None:
+def keep_best(learner: Learner, run: RunDir, round_index: int, known: list[Answer], progress: Progress) -> None:
     """Leave the best of the last agents behind, unless that was done before."""
     last, *earlier = run.whole_checkpoints()
     if not run.has_agent(last):  # killed before it was written
         notes = {key: value for key, value in last.state.items() if key in ("agent_of", "tried")}
-        learner.save(run, span, known, notes)
+        learner.save(run, round_index, known, notes)
         last, *earlier = run.whole_checkpoints()
     if "agent_of" in last.state:
         return
@@ -90,11 +96,11 @@ def choose_last(learner: Learner, run: RunDir, span: int, known: list[Preference
         return
     if trial.earned:
         progress.tried(trial)
-        learner.save(run, span, known, notes={"agent_of": trial.best, "tried": json_values(trial.earned)})
+        learner.save(run, round_index, known, notes={"agent_of": trial.best, "tried": json_values(trial.earned)})
 
 
-def restore(learner: Learner, store: Store, run: RunDir) -> tuple[int, list[Preference]]:
-    """Load the last checkpoint: the span it ended, -1 if there is none yet, and the preferences it had learned from.
+def restore(learner: Learner, store: Store, run: RunDir) -> tuple[int, list[Answer]]:
+    """Load the last checkpoint: the round it ended, -1 if there is none yet, and the answers it had learned from.
 
     Raises:
         StoreError: the store has lost some of these.
@@ -104,7 +110,7 @@ def restore(learner: Learner, store: Store, run: RunDir) -> tuple[int, list[Pref
         return -1, []
     learner.restore(checkpoint)
     run.rewind(checkpoint)
-    known = [p for p in store.preferences() if p.seq <= checkpoint.state["watermark"]]
+    known = [answer for answer in store.answers() if (answer.seq or 0) <= checkpoint.state["watermark"]]
     if checkpoint.state["answers"] != fingerprint(known):
         raise StoreError(f"{run.path}/preferences.sqlite lacks answers that the run has learned from; restore a copy")
-    return int(checkpoint.state["span"]), known
+    return int(checkpoint.state["round"]), known

@@ -67,7 +67,7 @@ class Progress:
 
     @contextmanager
     def timing(self, part: str) -> Iterator[None]:
-        """Add the wall time of the block to `part` of this span's record."""
+        """Add the wall time of the block to `part` of this round's record."""
         start = time.monotonic()
         yield
         self.seconds[part] += time.monotonic() - start
@@ -88,28 +88,28 @@ class Progress:
     def note(self, store: Store, fitted: FitMetrics | None) -> None:
         """Remember what the last fit achieved."""
         self.waiting = False
-        self.learned = {"num_preferences": store.num_preferences()}
+        self.learned = {"num_preferences": store.num_answers()}
         if fitted is not None:
             self.learned |= {f"reward/{k}": v for k, v in fitted.as_dict().items()}
 
-    def go_on(self, store: Store, span: int) -> None:
-        """Remember what a run that is resumed after `span` knew then."""
+    def go_on(self, store: Store, round_index: int) -> None:
+        """Remember what a run that is resumed after `round` knew then."""
         self.note(store, None)
-        last: dict[str, Any] = next((record for record in reversed(self.history) if record["span"] <= span), {})
+        last: dict[str, Any] = next((record for record in reversed(self.history) if record["round"] <= round_index), {})
         self.learned |= {key: value for key, value in last.items() if key.startswith("reward/")}
 
     def observe(self, signals: Mapping[str, float]) -> None:
-        """Keep `signals` for this span's record, and for the alarms that they give rise to."""
+        """Keep `signals` for this round's record, and for the alarms that they give rise to."""
         self.signals |= signals
 
-    def end_span(self, span: int, learner: Learner, episodes: list[Episode]) -> None:
-        """Write the span's record, and show it."""
+    def end_round(self, round_index: int, learner: Learner, episodes: list[Episode]) -> None:
+        """Write the round's record, and show it."""
         finished = [e for e in episodes if e.finished]
         returns, lengths = [e.true_return for e in finished], [len(e.actions) for e in finished]
         steps = sum(len(e.actions) for e in episodes)
         record = json_values(
             {
-                "span": span,
+                "round": round_index,
                 "num_timesteps": learner.num_timesteps,
                 **self.learned,
                 **self.signals,
@@ -125,7 +125,8 @@ class Progress:
         )
         self.seconds.clear()
         self.signals.clear()
-        self.history = [*(r for r in self.history if r["span"] < span), record]  # a span may have been gone back to
+        before = [r for r in self.history if r["round"] < round_index]  # a run that is resumed goes back to a round
+        self.history = [*before, record]
         alarms = raised(self.history, self.config.steps)
         record["alarms"] = [asdict(alarm) for alarm in alarms]
         self.run.append_metrics(record)

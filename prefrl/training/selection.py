@@ -1,52 +1,26 @@
-"""Which pairs of segments to ask about, and how many at a time."""
+"""Which pairs of segments to ask about."""
 
 from collections.abc import Callable, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from prefrl.config.run import Selector
-from prefrl.data.episode import is_finite, stack
+from prefrl.data.batch import Batch, is_finite, stack
 from prefrl.data.segment import Segment
 from prefrl.errors import UsageError
-from prefrl.feedback.question import Query
+from prefrl.feedback.question import Question
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-Predict = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]], NDArray[np.floating]]
-"""Returns (E, P) that each of E members predicts from obs (P, T + 1, obs_dim), actions (P, T, action_dim) and
-absorbing (P, T + 1)."""
+Predict = Callable[[Batch[NDArray[Any]]], NDArray[np.floating]]
+"""Returns (E, P) that each of E members predicts for a batch of P segments."""
 
 SHORTLIST = 4
 """Pairs that `disagreement_k_centre` takes by disagreement for each one that it keeps."""
-
-
-def label_schedule(total: int, sessions: int, initial_share: float) -> tuple[int, ...]:
-    """How many labels to ask for before training and in each of `sessions` sessions (sessions + 1,); sums to `total`.
-
-    The first is `initial_share` of the total, rounded, and at least the 2 that a reward can be fitted to, if there are
-    any. The rest falls linearly, so that most labels are asked while the behaviour still changes most; no later session
-    is larger than the one before it.
-
-    Raises:
-        ValueError: an argument is out of range.
-    """
-    if total < 0 or sessions < 0 or not 0 <= initial_share <= 1:
-        raise ValueError(
-            f"label_schedule({total}, {sessions}, {initial_share}): want total, sessions >= 0, share in 0..1"
-        )
-    if sessions == 0:
-        return (total,)
-    first = min(total, max(2, round(total * initial_share)))
-    rest, weight_sum = total - first, sessions * (sessions + 1) // 2
-    # The method of largest remainders, in whole numbers: exact, and monotonic because the weights are.
-    parts = [divmod(rest * weight, weight_sum) for weight in range(sessions, 0, -1)]
-    missing = rest - sum(whole for whole, _ in parts)
-    rounded_up = set(sorted(range(sessions), key=lambda k: -parts[k][1])[:missing])
-    return (first, *(whole + (k in rounded_up) for k, (whole, _) in enumerate(parts)))
 
 
 def candidate_pairs(num_segments: int, count: int, rng: np.random.Generator) -> Indices:
@@ -61,7 +35,7 @@ def candidate_pairs(num_segments: int, count: int, rng: np.random.Generator) -> 
     total = num_segments * (num_segments - 1) // 2
     if count > total:
         raise UsageError(
-            f"{count} queries are wanted, but {num_segments} segments make only {total} pairs; "
+            f"{count} questions are wanted, but {num_segments} segments make only {total} pairs; "
             "ask for fewer labels, shorter segments or more steps"
         )
     if count == 0:
@@ -127,16 +101,16 @@ def select(
     predict: Predict | None,
     num_timesteps: int,
     rng: np.random.Generator,
-) -> list[Query]:
-    """`count` queries over `segments` of equal length, chosen by `selector`, their sides shuffled.
+) -> list[Question]:
+    """`count` questions over `segments` of equal length, chosen by `selector`, their sides shuffled.
 
     Args:
         selector: how to choose; without `predict` the choice is uniform, whatever the selector.
         segments: the pool. Those with a value that is not finite are left out.
-        count: queries to return, exactly.
-        candidates: pairs to look at for each query, or as many as there are.
+        count: questions to return, exactly.
+        candidates: pairs to look at for each question, or as many as there are.
         predict: the reward model's returns; called once at most, for all segments of the candidates together.
-        num_timesteps: steps trained so far, kept in the queries.
+        num_timesteps: steps trained so far, kept in the questions.
         rng: draws candidates, ties and sides.
 
     Raises:
@@ -153,16 +127,13 @@ def select(
         pairs = pool[_choose(selector, segments, pool, count, predict, rng)]
     swapped = rng.random(count) < 0.5
     sides = np.where(swapped[:, None], pairs[:, ::-1], pairs)
-    return [
-        Query(segments[left], segments[right], num_timesteps, bool(swap))
-        for (left, right), swap in zip(sides, swapped, strict=True)
-    ]
+    return [Question((segments[left], segments[right]), num_timesteps=num_timesteps) for left, right in sides]
 
 
 def pair_probabilities(segments: Sequence[Segment], pairs: Indices, predict: Predict) -> Floats:
     """Each member's probability (E, C) that the first of a pair (C, 2) is the better: Bradley-Terry on its returns."""
     compared, sides = np.unique(pairs, return_inverse=True)  # (P,) and (C, 2)
-    returns = np.asarray(predict(*stack([segments[i] for i in compared])), np.float64)  # (E, P)
+    returns = np.asarray(predict(stack([segments[i] for i in compared])), np.float64)  # (E, P)
     if returns.ndim != 2 or returns.shape[1] != len(compared):
         raise ValueError(f"predict gave returns of shape {returns.shape}, want (E, {len(compared)})")
     logits = returns[:, sides[:, 0]] - returns[:, sides[:, 1]]
@@ -171,13 +142,16 @@ def pair_probabilities(segments: Sequence[Segment], pairs: Indices, predict: Pre
 
 
 def segment_features(segments: Sequence[Segment]) -> Floats:
-    """A description (P, F) of each segment, F = 2 * (obs_dim + action_dim) + 1, standardised over the segments.
+    """A description (P, F) of each segment, standardised over the segments.
 
-    Mean and standard deviation of observations and actions while alive, and the share of the time spent absorbed.
+    Share of the time spent absorbed; mean and standard deviation of each observed number and of each number of the
+    actions while alive. F = 2 * (observed numbers + width of an action) + 1.
     """
-    obs, actions, absorbing = stack(segments)
-    columns = [absorbing.mean(axis=1)[:, None]]
-    for values, alive in ((obs, ~absorbing), (actions, ~absorbing[:, :-1])):
+    batch = stack(segments)
+    living = ~batch.absorbing
+    columns = [batch.absorbing.mean(axis=1)[:, None]]
+    seen = [(array.reshape(*living.shape, -1), living) for array in batch.obs.values()]
+    for values, alive in (*seen, (batch.actions, living[:, :-1])):
         weights = alive / np.maximum(alive.sum(axis=1, keepdims=True), 1)  # (P, T)
         mean = np.einsum("pt,ptd->pd", weights, values, dtype=np.float64)
         variance = np.einsum("pt,ptd->pd", weights, (values - mean[:, None]) ** 2)

@@ -9,9 +9,12 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl.algorithms import replay
-from prefrl.algorithms.saving import make_agent, normalise, seed_span
+from prefrl.algorithms.sac import SACAlgorithm
+from prefrl.algorithms.seeds import seed_round
 from prefrl.config.algorithms import SACConfig
-from prefrl.environments.recorder import LearnedRewardVecEnv, RecordingVecEnv
+from prefrl.config.run import TrainConfig
+from prefrl.environments.learned_reward import LearnedRewardVecEnv
+from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import CheckpointError
 from prefrl.rewards.ensemble import RewardEnsemble
 
@@ -31,13 +34,12 @@ class Far(toy_envs.RandomEnds):
 
 def acted(steps: int = 360, config: SACConfig = CONFIG) -> tuple[SAC, LearnedRewardVecEnv]:
     venv = RecordingVecEnv(DummyVecEnv([lambda: gym.wrappers.TimeLimit(Far(), 7)] * config.n_envs))
-    ensemble = RewardEnsemble(3, 4, members=2, hidden=(8,))
+    ensemble = RewardEnsemble(venv.spaces, members=2, hidden=(8,))
     ensemble.input_std.fill_(300.0)  # so that far is not too far to matter
     ensemble.output_mean.fill_(-0.5)
     paid = LearnedRewardVecEnv(venv, ensemble, GAMMA)
-    agent = make_agent(config, normalise(paid, config))
-    assert isinstance(agent, SAC)
-    seed_span(agent, 0, 1)
+    agent = SACAlgorithm(TrainConfig("X-v0", sac=config), venv, paid).agent
+    seed_round(agent, 0, 1)
     agent.learn(steps)
     return agent, paid
 

@@ -1,27 +1,22 @@
-import gymnasium as gym
 import numpy as np
 import pytest
-import toy_envs
+from agents import PPO, make
 from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
-from small import SMALL
-from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecNormalize
 
 from prefrl.algorithms.rollouts import first_episodes, random_actions
-from prefrl.algorithms.saving import make_agent, normalise
 from prefrl.data.episode import Episode
-from prefrl.environments.recorder import RecordingVecEnv
 
 
 def act(longest: int = 20, seed: int = 5, shares: tuple[float, ...] = ()) -> tuple[list[Episode], VecNormalize]:
     """What an agent does in two environments that always moves at half speed."""
-    recorder = RecordingVecEnv(DummyVecEnv([lambda: gym.wrappers.TimeLimit(toy_envs.MoveRight(), 20)] * 2))
-    venv = normalise(recorder, SMALL.ppo)
-    agent = make_agent(SMALL.ppo, venv)
-    agent.policy.action_net.weight.data.zero_()
-    agent.policy.action_net.bias.data.fill_(0.5)
-    return first_episodes(agent, venv, recorder, seed=seed, longest=longest, random_shares=shares), venv
+    algorithm = make(PPO)
+    algorithm.agent.policy.action_net.weight.data.zero_()
+    algorithm.agent.policy.action_net.bias.data.fill_(0.5)
+    episodes = first_episodes(algorithm.act, algorithm.recorder, seed=seed, longest=longest, random_shares=shares)
+    return episodes, algorithm.normaliser
 
 
 def test_each_environment_gives_its_first_episode() -> None:
@@ -39,7 +34,7 @@ def test_episodes_are_cut(longest: int) -> None:
 
 
 def test_the_seed_decides_what_is_seen() -> None:
-    first, again, other = ([e.obs.tolist() for e in act(seed=seed)[0]] for seed in (5, 5, 6))
+    first, again, other = ([e.obs["obs"].tolist() for e in act(seed=seed)[0]] for seed in (5, 5, 6))
     assert first == again != other
     assert first[0] != first[1]
 

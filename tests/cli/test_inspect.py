@@ -8,7 +8,7 @@ from stores import fill, filmed
 
 from prefrl.cli.inspect import inspect
 from prefrl.errors import EnvError, StoreError, UsageError
-from prefrl.feedback.question import Query
+from prefrl.feedback.question import Question
 from prefrl.rendering.recording import compress
 from prefrl.runs.run_dir import sqlite_url
 from prefrl.store.store import Store, StoreInfo
@@ -42,20 +42,20 @@ def test_counts_and_last_answers_are_told(filled: Path) -> None:
 
 
 def test_one_question_is_told(filled: Path) -> None:
-    told = inspect(filled, query_id=1)
+    told = inspect(filled, question_id=1)
     assert "steps 0 to 3, then a terminal state" in told
     assert "left by oracle (taken back)" in told
     assert "right by oracle\n" in told + "\n"
-    assert "none yet" in inspect(filled, query_id=11)
+    assert "none yet" in inspect(filled, question_id=11)
 
 
 def test_what_cannot_be_shown_is_said(filled: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--query"):
+    with pytest.raises(UsageError, match="--question"):
         inspect(filled, video=tmp_path / "q.mp4")
-    with pytest.raises(StoreError, match="no query 99"):
-        inspect(filled, query_id=99)
+    with pytest.raises(StoreError, match="no question 99"):
+        inspect(filled, question_id=99)
     with pytest.raises(EnvError, match="speed"):
-        inspect(filled, query_id=8, video=tmp_path / "q.mp4")
+        inspect(filled, question_id=8, video=tmp_path / "q.mp4")
     with pytest.raises(UsageError, match="--last is -1"):
         inspect(filled, last=-1)
 
@@ -65,8 +65,8 @@ def test_the_clips_of_a_question_are_filmed_side_by_side(tmp_path: Path) -> None
     red, blue = (compress(np.full((32, 40, 3), colour, np.uint8)) for colour in ((255, 0, 0), (0, 0, 255)))
     with Store(sqlite_url(path)) as store:
         store.describe(StoreInfo("CartPole-v1", {}, 3, 2, {}))
-        store.add_queries([Query(*(filmed(make_segment(rng, 5), [jpeg] * 6) for jpeg in (red, blue)))])
-    inspect(path, query_id=1, video=tmp_path / "q.mp4")
+        store.add_questions([Question(*(filmed(make_segment(rng, 5), [jpeg] * 6) for jpeg in (red, blue)))])
+    inspect(path, question_id=1, video=tmp_path / "q.mp4")
     frames = iio.imread(tmp_path / "q.mp4", plugin="pyav")
     assert frames.shape == (6, 32, 88, 3)
     assert frames[:, 16, 10].argmax(-1).tolist() == [0] * 6

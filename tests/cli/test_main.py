@@ -61,8 +61,8 @@ def test_the_other_commands_are_read() -> None:
     assert cli.parse(["label", "runs/a", "--goal", "do a backflip"]) == cli.Label(Path("runs/a"), "do a backflip")
     runs = (Path("runs/a"), Path("runs/b"))
     assert cli.parse(["report", "runs/a", "runs/b", "-o", "r.html"]) == cli.Report(runs, Path("r.html"))
-    assert cli.parse(["inspect", "runs/a", "--query", "3", "--video", "q.mp4"]) == cli.Inspect(
-        Path("runs/a"), query=3, video=Path("q.mp4")
+    assert cli.parse(["inspect", "runs/a", "--question", "3", "--video", "q.mp4"]) == cli.Inspect(
+        Path("runs/a"), question=3, video=Path("q.mp4")
     )
     assert cli.parse(["export", "runs/a", "--format", "npz", "-o", "a"]) == cli.Export(Path("runs/a"), "npz", Path("a"))
     assert cli.parse(["import", "a", "b.sqlite"]) == cli.Import(Path("a"), Path("b.sqlite"))

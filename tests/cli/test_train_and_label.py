@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from labelling import Person, xvfb
+from builders import make_answer
+from label_bot import Person, said, xvfb
 
-from prefrl.feedback.answer import effective
+from prefrl.feedback.answer import standing
 from prefrl.runs.run_dir import RunDir
-from prefrl.store.store import Answer, Store
+from prefrl.store.store import Store
 
 TRAIN = [sys.executable, "-m", "prefrl", "train", "CartPole-v1", "--teacher", "human", "--label", "--steps", "6000"]
-OPTIONS = ["--labels", "12", "--slack", "2", "--spans", "3", "--explore-steps", "600", "--segment-length", "20"]
+OPTIONS = ["--labels", "12", "--slack", "2", "--rounds", "3", "--explore-steps", "600", "--segment-length", "20"]
 
 
 @pytest.mark.slow
@@ -43,7 +44,7 @@ def test_one_command_trains_and_labels(tmp_path: Path, leave_early: bool) -> Non
                         subprocess.run(["xdotool", "key", "Escape"], env=env, check=True)
                         time.sleep(0.5)
                 out, err = program.communicate()
-                kept = {p.seq: (p.query.id, p.choice) for p in effective(store.preferences())}
+                kept = {answer.seq: (answer.question.id, said(answer)) for answer in standing(store.answers())}
     assert person.acknowledged.items() <= kept.items()
     assert "Traceback" not in err
     if leave_early:
@@ -101,7 +102,7 @@ def test_training_goes_on_when_the_display_goes(tmp_path: Path) -> None:
             person.answer()
         server.kill()
         while program.poll() is None:
-            store.add_answers([Answer(q.id or 0, "left", annotator="Bob") for q in store.pending()])
+            store.add_answers([make_answer(question, "left", "Bob") for question in store.pending()])
             time.sleep(0.2)
         out, err = program.communicate()
     assert program.returncode == 0

@@ -2,9 +2,10 @@ import gymnasium as gym
 import prefrl_envs  # noqa: F401  # registers the environments
 import pytest
 
-from prefrl.config.algorithms import PPOConfig
+from prefrl.config.algorithms import ALGORITHM_NAMES, PPOConfig
 from prefrl.config.presets import preset, tuned
-from prefrl.config.run import TrainConfig, from_json, to_json
+from prefrl.config.run import TrainConfig
+from prefrl.config.saved import from_json, to_json
 from prefrl.errors import UsageError
 from prefrl.training.plan import Plan
 
@@ -19,13 +20,14 @@ def test_every_preset_is_a_run_that_can_be_planned_and_saved(env_id: str) -> Non
     config = preset(env_id)
     assert config.env_id == env_id
     assert (config.run_dir, config.seed, config.reward, config.teacher) == (None, 0, "learned", "oracle")
-    assert Plan(config).spans == config.spans
+    assert Plan(config).rounds == config.rounds
     assert from_json(to_json(config)) == config
     assert config.ppo.n_envs * config.ppo.n_steps % config.ppo.batch_size == 0  # SB3 warns of a smaller last batch
 
 
 def test_foresight_is_the_tasks_and_not_the_algorithms() -> None:
-    assert all(preset(env_id).ppo.gamma == preset(env_id).sac.gamma for env_id in tuned())
+    for config in map(preset, tuned()):
+        assert {getattr(config, name).gamma for name in ALGORITHM_NAMES} == {config.agent.gamma}
     assert preset("Swimmer-v5").sac.gamma == 0.9999
 
 

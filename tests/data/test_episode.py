@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefrl.data.episode import Episode, cut, is_finite, some, stack
+from prefrl.data.batch import is_finite, some, stack
+from prefrl.data.episode import Episode, cut
 from prefrl.data.segment import Segment
 
 
@@ -13,7 +14,7 @@ def episode(steps: int, ends: str = "stops", first: int = 1, states: bool = Fals
     """An episode that counts: state t observes [first + t, -(first + t)], the step from it is paid first + t."""
     count = np.arange(first, first + steps + 1, dtype=np.float32)
     return Episode(
-        obs=np.stack([count, -count], axis=1),
+        obs={"obs": np.stack([count, -count], axis=1)},
         actions=10 * count[:-1, None],
         true_rewards=count[:-1].copy(),
         terminated=ends == "terminates",
@@ -25,17 +26,17 @@ def episode(steps: int, ends: str = "stops", first: int = 1, states: bool = Fals
 
 def living(segment: Segment) -> list[list[float]]:
     """The observations before the end."""
-    return segment.obs[~segment.absorbing].tolist()
+    return segment.obs["obs"][~segment.absorbing].tolist()
 
 
 def test_an_episode_that_terminates_is_padded_with_absorbing_states() -> None:
     first, second = cut([episode(5, "terminates")], length=3)
-    assert first.obs.tolist() == [[1, -1], [2, -2], [3, -3], [4, -4]]
+    assert first.obs["obs"].tolist() == [[1, -1], [2, -2], [3, -3], [4, -4]]
     assert first.actions.tolist() == [[10], [20], [30]]
     assert first.true_rewards.tolist() == [1, 2, 3]
     assert first.absorbing.tolist() == [False] * 4
     assert living(second) == [[4, -4], [5, -5]]
-    assert second.obs[3].tolist() == [0, 0]
+    assert second.obs["obs"][3].tolist() == [0, 0]
     assert second.actions.tolist() == [[40], [50], [0]]
     assert second.true_rewards.tolist() == [4, 5, 0]
     assert second.absorbing.tolist() == [False, False, True, True]
@@ -52,7 +53,7 @@ def test_a_termination_at_the_very_end_of_a_segment_is_absorbing_too() -> None:
 def test_an_episode_of_one_step_gives_a_segment() -> None:
     (segment,) = cut([episode(1, "terminates")], length=4)
     assert living(segment) == [[1, -1]]
-    assert segment.obs[2:].tolist() == [[0, 0]] * 3
+    assert segment.obs["obs"][2:].tolist() == [[0, 0]] * 3
     assert segment.absorbing.tolist() == [False, True, True, True, True]
 
 
@@ -61,13 +62,13 @@ def test_nothing_is_said_about_what_would_have_followed_a_time_limit(ends: str) 
     segments = cut([episode(5, ends)], length=2)
     assert [s.true_rewards.tolist() for s in segments] == [[1, 2], [3, 4]]
     assert not any(s.absorbing.any() for s in segments)
-    assert segments[-1].obs.tolist() == [[3, -3], [4, -4], [5, -5]]
+    assert segments[-1].obs["obs"].tolist() == [[3, -3], [4, -4], [5, -5]]
     assert cut([episode(1, ends)], length=2) == []
 
 
 def test_a_segment_that_ends_at_a_time_limit_shows_the_last_observation() -> None:
     (segment,) = cut([episode(2, "truncates")], length=2)
-    assert segment.obs.tolist() == [[1, -1], [2, -2], [3, -3]]
+    assert segment.obs["obs"].tolist() == [[1, -1], [2, -2], [3, -3]]
     assert not segment.absorbing.any()
 
 
@@ -80,7 +81,7 @@ def test_no_segment_holds_steps_of_two_episodes() -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_segments_with_values_that_are_not_finite_are_left_out(field: str, bad: float) -> None:
     broken = episode(6)
-    getattr(broken, field)[2] = bad
+    (broken.obs["obs"] if field == "obs" else getattr(broken, field))[2] = bad
     kept = cut([broken], length=2)
     assert [s.start for s in kept] == ([4] if field == "obs" else [0, 4])  # both neighbours show state 2
     assert all(is_finite(s) for s in kept)
@@ -88,8 +89,8 @@ def test_segments_with_values_that_are_not_finite_are_left_out(field: str, bad: 
 
 def test_a_terminal_observation_that_is_not_finite_is_in_no_segment() -> None:
     broken = episode(4, "terminates")
-    broken.obs[-1] = np.nan
-    assert all(np.isfinite(s.obs).all() for s in cut([broken], length=2))
+    broken.obs["obs"][-1] = np.nan
+    assert all(np.isfinite(s.obs["obs"]).all() for s in cut([broken], length=2))
     assert cut([broken], length=2)[0].start == 0
 
 
@@ -97,8 +98,8 @@ def test_kept_segments_hold_on_to_no_episode() -> None:
     for ends in ("stops", "terminates"):
         for made in (episode(4, ends, states=True), episode(4, ends, seed=3)):
             for segment in cut([made], length=2):
-                for array in (segment.obs, segment.actions, segment.true_rewards, segment.sim_states):
-                    for original in (made.obs, made.actions, made.true_rewards, made.sim_states):
+                for array in (segment.obs["obs"], segment.actions, segment.true_rewards, segment.sim_states):
+                    for original in (made.obs["obs"], made.actions, made.true_rewards, made.sim_states):
                         assert array is None or original is None or not np.shares_memory(array, original)
                 assert segment.replay_actions is None or not np.shares_memory(segment.replay_actions, made.actions)
 
@@ -106,11 +107,11 @@ def test_kept_segments_hold_on_to_no_episode() -> None:
 def test_later_changes_of_an_episode_change_no_segment() -> None:
     made = episode(4, "terminates", states=True)
     segments = cut([made], length=2)
-    before = [s.obs.tolist() for s in segments]
-    for array in (made.obs, made.actions, made.true_rewards, made.sim_states):
+    before = [s.obs["obs"].tolist() for s in segments]
+    for array in (made.obs["obs"], made.actions, made.true_rewards, made.sim_states):
         assert array is not None
         array.fill(-1)
-    assert [s.obs.tolist() for s in segments] == before
+    assert [s.obs["obs"].tolist() for s in segments] == before
 
 
 def test_the_last_simulator_state_is_repeated() -> None:
@@ -181,7 +182,7 @@ def test_every_step_is_in_one_segment_or_left_out_as_said(made: list[tuple[int, 
     for s in segments:
         assert (np.diff(s.absorbing.astype(int)) >= 0).all()  # nobody comes back
         assert not s.absorbing[0]
-        for dead in (s.obs[1:][s.absorbing[:-1]], s.actions[s.absorbing[:-1]], s.true_rewards[s.absorbing[:-1]]):
+        for dead in (s.obs["obs"][1:][s.absorbing[:-1]], s.actions[s.absorbing[:-1]], s.true_rewards[s.absorbing[:-1]]):
             assert not dead.any()
 
 
@@ -193,7 +194,8 @@ def test_some_are_evenly_spread_and_all_if_there_are_few() -> None:
 
 def test_stacking_keeps_order_and_types() -> None:
     segments: list[Segment] = cut([episode(5, "terminates")], length=3)
-    obs, actions, absorbing = stack(segments)
+    batch = stack(segments)
+    obs, actions, absorbing = batch.obs["obs"], batch.actions, batch.absorbing
     assert (obs.shape, actions.shape, absorbing.shape) == ((2, 4, 2), (2, 3, 1), (2, 4))
     assert (obs.dtype, actions.dtype, absorbing.dtype) == (np.float32, np.float32, np.bool_)
     assert obs[1, 0].tolist() == [4, -4]

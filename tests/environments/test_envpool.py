@@ -82,10 +82,10 @@ def test_what_is_recorded_are_whole_episodes_without_a_dummy_step() -> None:
     assert len(ended) > 10
     for e in ended:
         # Unhealthy is what ends an episode of Hopper: leaning, or lying. Every other state is healthy.
-        healthy = (e.obs[:, 0] > 0.7) & (np.abs(e.obs[:, 1]) < 0.2)
+        healthy = (e.obs["obs"][:, 0] > 0.7) & (np.abs(e.obs["obs"][:, 1]) < 0.2)
         assert healthy[:-1].all()
         assert not healthy[-1]
-        assert np.abs(e.obs[0, 1:]).max() < 0.006  # how far a reset strays
+        assert np.abs(e.obs["obs"][0, 1:]).max() < 0.006  # how far a reset strays
 
 
 def test_the_seed_decides() -> None:
@@ -113,7 +113,7 @@ def test_a_run_learns_resumes_exactly_and_is_evaluated_in_gymnasiums_environment
     assert again is not None
     assert again.hashes == last[1].hashes
     with Store(one.store_url) as store:
-        assert store.num_preferences() == 20
+        assert store.num_answers() == 20
     assert evaluate(one.path, episodes=3).true_return.mean > 5
 
 
@@ -125,7 +125,7 @@ def test_what_it_does_not_have_is_named() -> None:
 
 @pytest.mark.parametrize("change", [{"teacher": "human"}, {"record_frames": True}])
 def test_nobody_is_asked_about_clips_that_cannot_be_drawn(change: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="--vec envpool tells no simulator states"):
+    with pytest.raises(UsageError, match="--vec envpool gives no simulator states"):
         TrainConfig("Hopper-v5", vec="envpool", **change)
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import gymnasium as gym
@@ -7,7 +8,7 @@ import toy_envs
 
 from prefrl.config.algorithms import PPOConfig
 from prefrl.config.run import TrainConfig
-from prefrl.environments.make import Guarded, make_env, make_venv
+from prefrl.environments.make import Guarded, make_env, make_venv, repeats, try_env
 from prefrl.errors import EnvError
 
 
@@ -96,3 +97,18 @@ def test_observations_are_copies() -> None:
 def test_as_many_environments_as_asked() -> None:
     config = TrainConfig("MoveRight-v0", ppo=PPOConfig(n_envs=2))
     assert (make_venv(config).num_envs, make_venv(config, n_envs=5).num_envs) == (2, 5)
+
+
+def test_a_trial_tells_how_long_episodes_may_be() -> None:
+    assert try_env(TrainConfig("MoveRight-v0")) == 20
+    assert try_env(TrainConfig("Counter-v0")) is None
+
+
+def test_a_person_is_not_asked_about_an_environment_that_cannot_be_drawn_again() -> None:
+    windy = TrainConfig("Windy-v0", teacher="human")
+    assert repeats(TrainConfig("RandomEnds-v0"))
+    assert not repeats(windy)
+    with pytest.raises(EnvError, match=r"does not repeat itself after reset\(seed=...\).*add --record-frames"):
+        try_env(windy)
+    try_env(dataclasses.replace(windy, record_frames=True))
+    try_env(dataclasses.replace(windy, teacher="oracle"))

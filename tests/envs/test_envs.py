@@ -45,7 +45,7 @@ def record(env_id: str, steps: int) -> Episode:
         rewards.append(reward)
         states.append(info["sim_state"])
     return Episode(
-        obs=np.array(rows, dtype=np.float32),
+        obs={"obs": np.array(rows, dtype=np.float32)},
         actions=np.array(actions, dtype=np.float32),
         true_rewards=np.array(rewards, dtype=np.float32),
         terminated=False,

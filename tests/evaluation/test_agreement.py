@@ -5,15 +5,18 @@ from itertools import combinations
 import numpy as np
 import pytest
 import toy_envs  # noqa: F401
+from builders import make_answer
 
 from prefrl.config.algorithms import PPOConfig
-from prefrl.config.run import RewardConfig, TrainConfig
-from prefrl.data.episode import Episode, cut, stack
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.run import TrainConfig
+from prefrl.data.batch import stack
+from prefrl.data.episode import Episode, cut
+from prefrl.data.spaces import Spaces
 from prefrl.evaluation.agreement import _preference_figures, agreement, answer_agreement
-from prefrl.feedback.answer import Preference
-from prefrl.feedback.comparison import Choice
-from prefrl.feedback.question import Query
-from prefrl.rewards.fit import is_held_out
+from prefrl.feedback.answer import Answer, is_held_out
+from prefrl.feedback.comparison import Comparison, Preferred
+from prefrl.feedback.question import Question
 from prefrl.rewards.metrics import answer_probability, item_weights
 from prefrl.training.learner import Learner
 
@@ -27,22 +30,22 @@ SMALL = TrainConfig(
 )
 
 
-def taught(answers: Choice | None = None) -> tuple[Learner, list[Episode], list[Preference]]:
-    """A learner that was taught by 150 answers, and other episodes to judge it by; `answers` turns them round."""
+def taught(always: Preferred | None = None) -> tuple[Learner, list[Episode], list[Answer]]:
+    """A learner that was taught by 150 answers, and other episodes to judge it by; `always` turns them round."""
     learner = Learner(SMALL)
     episodes = learner.explore(4000)
     segments = cut(episodes, SMALL.segment_length)
-    turned: dict[bool, Choice] = {True: answers or "left", False: "left" if answers else "right"}
-    preferences = [
-        Preference(i + 1, Query(a, b, id=i + 1), turned[a.true_return > b.true_return])
-        for i, (a, b) in enumerate(zip(segments[:150], segments[150:300], strict=True))
+    turned: dict[bool, Preferred] = {True: always or "left", False: "left" if always else "right"}
+    answers = [
+        make_answer(Question((a, b), id=i), turned[a.true_return > b.true_return], seq=i)
+        for i, (a, b) in enumerate(zip(segments[:150], segments[150:300], strict=True), 1)
     ]
-    learner.learn_reward(0, preferences, episodes, segments)
-    return learner, Learner(dataclasses.replace(SMALL, seed=1)).explore(440), preferences
+    learner.learn_reward(0, answers, episodes, segments)
+    return learner, Learner(dataclasses.replace(SMALL, seed=1)).explore(440), answers
 
 
 @pytest.mark.parametrize(("answers", "sign"), [(None, 1), ("right", -1)])
-def test_agreement_is_that_of_the_two_rewards(answers: Choice | None, sign: int) -> None:
+def test_agreement_is_that_of_the_two_rewards(answers: Preferred | None, sign: int) -> None:
     learner, episodes, _ = taught(answers)
     found = agreement(learner.ensemble, episodes, SMALL.segment_length, 0.99, seed=0)
     assert sign * (found.preference_accuracy - 0.5) > 0.2
@@ -59,7 +62,7 @@ def test_agreement_is_that_of_the_two_rewards(answers: Choice | None, sign: int)
     segments = cut(episodes, SMALL.segment_length)
     assert found.segments == len(segments)
     assert math.comb(len(segments), 2) <= 1000
-    learned = learner.ensemble.returns(*stack(segments)).mean(0)
+    learned = learner.ensemble.returns(stack(segments)).mean(0)
     right = [
         (learned[i] > learned[j]) == (segments[i].true_return > segments[j].true_return)
         for i, j in combinations(range(len(segments)), 2)
@@ -76,7 +79,7 @@ def test_the_true_reward_itself_would_be_perfect() -> None:
             return actions[:, 0]
 
     episodes = Learner(SMALL).explore(800)
-    found = agreement(Perfect(1, 1, members=2), episodes, SMALL.segment_length, 0.99, seed=0)
+    found = agreement(Perfect(Spaces.vectors(1, 1), members=2), episodes, SMALL.segment_length, 0.99, seed=0)
     assert found.preference_accuracy == 1
     assert found.epic_distance == pytest.approx(0, abs=0.01)
     assert found.spearman_step == found.spearman_segment == pytest.approx(1)
@@ -96,20 +99,20 @@ def test_too_little_to_compare_is_nan_and_one_episode_has_no_intervals() -> None
 
 
 def test_held_out_answers_are_those_that_no_gradient_came_from() -> None:
-    learner, _, preferences = taught()
-    found = answer_agreement(learner.ensemble, preferences, RewardConfig(held_out=0.1), seed=0)
+    learner, _, answers = taught()
+    found = answer_agreement(learner.ensemble, answers, RewardConfig(held_out=0.1), seed=0)
     assert found is not None
-    held_out = [p for p, out in zip(preferences, is_held_out(preferences, 0.1), strict=True) if out]
+    held_out = [a for a, out in zip(answers, is_held_out(answers, 0.1), strict=True) if out]
     assert found.answers == len(held_out) == 15
-    returns = [learner.ensemble.returns(*stack([p.query.left, p.query.right])).mean(0) for p in held_out]
+    returns = [learner.ensemble.returns(stack(a.question.segments)).mean(0) for a in held_out]
     logits = np.array([left - right for left, right in returns], np.float64)
-    targets = np.array([p.choice == "left" for p in held_out])
+    targets = np.array([a.value == Comparison("left") for a in held_out])
     assert found.preference_accuracy == pytest.approx(np.mean((logits > 0) == targets))
     said = 0.9 / (1 + np.exp(-logits)) + 0.05  # a tenth of the answers are at random
     assert found.brier_score == pytest.approx(np.mean((said - targets) ** 2), abs=1e-5)
     low, high = found.ci95["preference_accuracy"]
     assert low <= found.preference_accuracy <= high
-    assert answer_agreement(learner.ensemble, preferences, RewardConfig(held_out=0.0), seed=0) is None
+    assert answer_agreement(learner.ensemble, answers, RewardConfig(held_out=0.0), seed=0) is None
     assert answer_agreement(learner.ensemble, [], RewardConfig(held_out=0.1), seed=0) is None
 
 

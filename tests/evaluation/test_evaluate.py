@@ -73,14 +73,13 @@ def test_figures_that_do_not_exist_are_null(run: RunDir) -> None:
 
 
 def test_returns_are_those_of_the_policys_mode_in_the_untouched_environment(run: RunDir) -> None:
-    agent, normaliser = load(SMALL, checkpoint_of(run), RecordingVecEnv(Learner(SMALL).recorder.venv))
+    algorithm = load(SMALL, checkpoint_of(run), RecordingVecEnv(Learner(SMALL).recorder.venv))
     returns = []
     for seed in (5, 6, 7):
         env, over, total = gym.make("MoveRight-v0"), False, 0.0
         obs, _ = env.reset(seed=seed)
         while not over:
-            action, _ = agent.predict(normaliser.normalize_obs(obs), deterministic=True)
-            obs, reward, terminated, truncated, _ = env.step(action)
+            obs, reward, terminated, truncated, _ = env.step(algorithm.act(obs[None])[0])
             over, total = terminated or truncated, total + float(reward)
         returns.append(total)
     result = evaluate(run.path, episodes=3, seed=5)
@@ -104,10 +103,12 @@ def test_evaluation_gives_the_same_figures_twice_and_changes_no_file(run: RunDir
 def test_evaluation_teaches_the_normaliser_nothing(run: RunDir) -> None:
     checkpoint = checkpoint_of(run)
     saved = json.loads(checkpoint.read("vec_normalize.json"))
-    agent, normaliser = load(SMALL, checkpoint, RecordingVecEnv(Learner(SMALL).recorder.venv))
+    algorithm = load(SMALL, checkpoint, RecordingVecEnv(Learner(SMALL).recorder.venv))
+    normaliser = algorithm.normaliser
+    algorithm.recorder.seed(0)
     obs = normaliser.reset()
     for _ in range(30):
-        obs, *_ = normaliser.step(agent.predict(obs, deterministic=True)[0])
+        obs, *_ = normaliser.step(algorithm.agent.predict(obs, deterministic=True)[0])
     for name, stats in (("obs", normaliser.obs_rms), ("returns", normaliser.ret_rms)):
         assert np.array_equal(stats.mean, saved[name]["mean"])
         assert np.array_equal(stats.var, saved[name]["var"])
@@ -141,10 +142,10 @@ def test_success_is_what_the_environment_reports(tmp_path: Path) -> None:
 
 def test_broad_episodes_are_random_in_the_share_asked_for(run: RunDir) -> None:
     own, mixed, wild = play(SMALL, checkpoint_of(run), np.array([0.0, 0.5, 1.0]), 5)
-    agent, normaliser = load(SMALL, checkpoint_of(run), RecordingVecEnv(Learner(SMALL).recorder.venv))
+    algorithm = load(SMALL, checkpoint_of(run), RecordingVecEnv(Learner(SMALL).recorder.venv))
 
     def chosen(episode: Episode) -> float:
-        actions, _ = agent.predict(normaliser.normalize_obs(episode.obs[:-1]), deterministic=True)
+        actions = algorithm.act(episode.obs["obs"][:-1])
         return float(np.isclose(np.clip(actions, -1, 1), episode.actions, atol=1e-5).mean())
 
     assert chosen(own) == 1
@@ -156,7 +157,7 @@ def test_broad_episodes_are_random_in_the_share_asked_for(run: RunDir) -> None:
 def test_the_judge_sees_the_answers_that_were_held_out(run: RunDir) -> None:
     found = evaluate(run.path, episodes=2).held_out_answers
     assert found is not None
-    assert found.answers == 2  # of 20, queries 1 and 11
+    assert found.answers == 2  # of 20, questions 1 and 11
 
 
 def test_a_forecast_of_too_few_answers_is_refused_before_anything_is_played(run: RunDir) -> None:
@@ -182,7 +183,7 @@ def test_each_environment_plays_one_whole_episode_of_its_own_length(tmp_path: Pa
 
 def test_the_last_fit_is_what_is_judged(run: RunDir) -> None:
     read = RewardEnsemble.from_bytes(checkpoint_of(run).read("reward_model.safetensors"))
-    assert (read.obs_dim, read.action_dim, read.members) == (1, 1, 2)
+    assert (read.spaces.obs["obs"].shape, read.spaces.action.width, read.members) == ((1,), 1, 2)
 
 
 def test_summary_by_hand() -> None:

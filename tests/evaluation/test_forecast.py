@@ -4,16 +4,19 @@ import math
 import numpy as np
 import pytest
 import toy_envs  # noqa: F401
+from builders import make_answer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefrl.config.algorithms import PPOConfig
-from prefrl.config.run import RewardConfig, TrainConfig
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.run import TrainConfig
 from prefrl.data.episode import cut
 from prefrl.errors import UsageError
 from prefrl.evaluation.forecast import Point, extrapolate, forecast, learning_curve, weighted_quantile
-from prefrl.feedback.answer import Preference
-from prefrl.feedback.question import Query
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.comparison import Comparison
+from prefrl.feedback.question import Question
 from prefrl.training.learner import Learner
 
 CONFIG = TrainConfig(
@@ -24,12 +27,12 @@ CONFIG = TrainConfig(
 )
 
 
-def answers(count: int) -> list[Preference]:
+def answers(count: int) -> list[Answer]:
     segments = cut(Learner(CONFIG).explore(20 * count), CONFIG.segment_length)
     pairs = list(zip(segments[::2], segments[1::2], strict=False))[:count]
     return [
-        Preference(i + 1, Query(a, b, id=i + 1), "left" if a.true_return > b.true_return else "right")
-        for i, (a, b) in enumerate(pairs)
+        make_answer(Question((a, b), id=i), "left" if a.true_return > b.true_return else "right", seq=i)
+        for i, (a, b) in enumerate(pairs, 1)
     ]
 
 
@@ -95,7 +98,7 @@ def test_the_curve_is_that_of_answers_that_were_never_seen() -> None:
     assert {point.decided for point in points} == {60}  # each answer is held out once
     assert points[-1].right / 60 > 0.8
     rng = np.random.default_rng(1)
-    coin = [dataclasses.replace(p, choice=str(rng.choice(["left", "right"]))) for p in honest]
+    coin = [dataclasses.replace(a, value=Comparison(rng.choice(["left", "right"]))) for a in honest]
     points = learning_curve(coin, CONFIG.reward_model, rng)
     assert max(point.right / 60 for point in points) < 0.75  # whatever was learned by heart
 

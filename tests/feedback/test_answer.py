@@ -4,100 +4,93 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import make_query, make_segment
+from builders import make_answer, make_question
 
-from prefrl.data.segment import Film, Segment
-from prefrl.feedback.answer import Preference
-from prefrl.feedback.comparison import CHOICES, target
-from prefrl.feedback.question import Query
+from prefrl.feedback.answer import BREAK, Answer, can_fit, fingerprint, informative, is_held_out, standing
+from prefrl.feedback.comparison import Comparison
 
-
-def segment(**changes: Any) -> Segment:
-    return dataclasses.replace(make_segment(np.random.default_rng(0), steps=4, obs_dim=3, action_dim=2), **changes)
+FINGERPRINT = "e84019c337280b58e752bb71649d5a39f6fb7228636ec25118165c5457d21654"
+QUESTION = make_question(np.random.default_rng(0), 4, id=3)
 
 
-def test_a_choice_is_the_probability_that_left_is_better() -> None:
-    assert CHOICES == ("left", "right", "tie", "skip")
-    assert [target(choice) for choice in CHOICES] == [1.0, 0.0, 0.5, None]
+def answer(preferred: Any = "left", **fields: Any) -> Answer:
+    return make_answer(QUESTION, preferred, **fields)
 
 
-def test_an_unknown_choice_is_refused_and_the_valid_ones_are_named() -> None:
-    with pytest.raises(ValueError, match="'both'; valid choices are left, right, tie, skip"):
-        target("both")  # type: ignore[arg-type]
+def test_what_takes_back_says_what() -> None:
+    assert answer(None, replaces=1).value is None
+    with pytest.raises(ValueError, match=r"Answer\.replaces does not say"):
+        answer(None)
 
 
-def test_length_and_return_of_a_segment() -> None:
-    rewards = np.array([1, 2, -4, 0.5], np.float32)
-    assert len(segment()) == 4
-    assert segment(true_rewards=rewards).true_return == -0.5
+@pytest.mark.parametrize("name", ["shown_at", "answered_at"])
+@pytest.mark.parametrize("time", [math.nan, math.inf])
+def test_times_are_finite(name: str, time: float) -> None:
+    with pytest.raises(ValueError, match=rf"^Answer\.{name} is (nan|inf), want a finite time"):
+        answer(**{name: time})
 
 
-def test_a_return_is_summed_in_double_precision() -> None:
-    rewards = np.array([1e8, 1, 1, -1e8], np.float32)
-    assert segment(true_rewards=rewards).true_return == 2
+@pytest.mark.parametrize("order", [(0,), (0, 0), (1, 2)])
+def test_the_order_on_the_screen_is_one_of_the_segments(order: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="want a permutation"):
+        answer(shown_order=order)
 
 
-@pytest.mark.parametrize(
-    ("name", "array"),
-    [
-        ("obs", np.zeros((4, 3), np.float32)),  # one state too few
-        ("obs", np.zeros((5, 3), np.float64)),
-        ("obs", np.zeros((5, 3, 1), np.float32)),
-        ("actions", np.zeros((4, 2), np.int64)),
-        ("absorbing", np.zeros(4, bool)),
-        ("absorbing", np.zeros(5, np.float32)),
-        ("true_rewards", np.zeros(5, np.float32)),
-        ("true_rewards", np.zeros((4, 1), np.float32)),
-    ],
-)
-def test_wrong_shapes_and_types_are_refused_by_name(name: str, array: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=rf"^Segment\.{name} is"):
-        segment(**{name: array})
+def test_the_screen_may_have_shown_the_sides_exchanged() -> None:
+    assert answer("left", shown_order=(1, 0)).on_screen() == Comparison("right")
+    assert answer("left", shown_order=(0, 1)).on_screen() == Comparison("left")
+    assert answer("left").on_screen() == Comparison("left")
+    assert answer(None, replaces=1).on_screen() is None
 
 
-def test_an_empty_segment_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^Segment\.actions is empty"):
-        segment(
-            obs=np.zeros((1, 3), np.float32),
-            actions=np.zeros((0, 2), np.float32),
-            absorbing=np.zeros(1, bool),
-            true_rewards=np.zeros(0, np.float32),
-        )
+def test_how_long_an_answer_took() -> None:
+    assert answer(shown_at=10.0, answered_at=12.5).seconds == 2.5
+    assert answer(shown_at=10.0, answered_at=10.0 + BREAK).seconds is None
+    assert answer(shown_at=10.0, answered_at=9.0).seconds is None
+    assert answer(answered_at=9.0).seconds is None
 
 
-def test_what_belongs_to_states_has_a_row_for_each() -> None:
-    assert segment(sim_states=np.zeros((5, 7))).sim_states is not None
-    with pytest.raises(ValueError, match=r"^Segment\.sim_states has 4 rows, want 5$"):
-        segment(sim_states=np.zeros((4, 7)))
-    with pytest.raises(ValueError, match=r"^Segment\.start is -1"):
-        segment(start=-1)
+def test_an_answer_counts_until_another_takes_its_place() -> None:
+    first, second, back = answer(seq=1), answer("tie", seq=2, replaces=1), answer(None, seq=3, replaces=2)
+    repeat, repeat_back = answer(seq=4, is_repeat=True), answer(None, seq=5, replaces=4, is_repeat=True)
+    assert standing([first]) == [first]
+    assert standing([first, second]) == [second]
+    assert standing([first, second, back]) == []
+    assert standing([first, repeat]) == [first]
+    assert standing([first, repeat], repeats=True) == [repeat]
+    assert standing([first, repeat, repeat_back], repeats=True) == []
 
 
-def test_a_film_has_a_picture_for_each_state() -> None:
-    assert segment(film=Film((b"a",) * 5, 30.0)).film is not None
-    with pytest.raises(ValueError, match=r"^Segment\.film has 4 pictures, want 5$"):
-        segment(film=Film((b"a",) * 4, 30.0))
-    with pytest.raises(ValueError, match=r"^Film\.jpegs holds an empty picture"):
-        Film((b"a", b""), 30.0)
-    for fps in (0.0, math.nan, math.inf):
-        with pytest.raises(ValueError, match=r"^Film\.fps is"):
-            Film((b"a",), fps)
+def test_a_reward_is_learned_from_what_counts_and_says_something() -> None:
+    answers = [answer(choice, seq=seq) for seq, choice in enumerate(("left", "tie", "skip", "right"), 1)]
+    taken_back = answer(None, seq=5, replaces=4)
+    assert [a.seq for a in informative([*answers, taken_back])] == [1, 2]
+    assert can_fit([*answers, taken_back])
+    assert not can_fit(answers[1:3])
+    assert [a.is_decided for a in answers] == [True, False, False, True]
 
 
-def test_sides_of_a_query_have_equal_shapes() -> None:
+def test_all_answers_to_a_question_are_held_out_together() -> None:
     rng = np.random.default_rng(0)
-    for other in (make_segment(rng, 5, 3, 2), make_segment(rng, 4, 2, 2), make_segment(rng, 4, 3, 1)):
-        with pytest.raises(ValueError, match=r"^Query\.left\.(obs|actions) has shape"):
-            Query(segment(), other)
+    questions = [make_question(rng, 2, id=i) for i in (1, 2, 11, 12, 2)]
+    answers = [make_answer(question, seq=seq) for seq, question in enumerate(questions, 1)]
+    assert is_held_out(answers, 0.1).tolist() == [True, False, True, False, False]
+    assert is_held_out(answers, 0.0).tolist() == [False] * 5
+    assert is_held_out(answers[1:2], 0.1).tolist() == [False]  # something is left to learn from
+    assert is_held_out([answers[1], answers[3]], 0.1).tolist() == [True, False]  # and something to judge by
+    assert is_held_out([], 0.1).tolist() == []
 
 
-def test_data_is_frozen() -> None:
-    query = make_query(np.random.default_rng(0))
-    for data, name in ((query.left, "start"), (query, "swapped"), (Preference(1, query, "tie"), "choice")):
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(data, name, 0)
+def test_the_fingerprint_is_that_of_runs_made_before_there_were_kinds() -> None:
+    """Their checkpoints hold it: a literal, computed by the first version."""
+    answers = [answer("left", seq=1), answer(None, annotator="Zoë", seq=2, replaces=1), answer("skip", seq=3)]
+    assert fingerprint(answers) == FINGERPRINT
+    assert fingerprint(answers[:2]) != FINGERPRINT
+    assert fingerprint([]) == "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
 
 
-def test_data_compares_by_identity() -> None:
-    """Fields are arrays, for which == is no yes or no; the store, too, tells segments apart by identity."""
-    assert segment() != segment()
+def test_an_answer_is_frozen_and_compares_by_identity() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        answer().annotator = "somebody else"  # type: ignore[misc]
+    assert answer() != answer()
+    assert answer().at(7).seq == 7

@@ -4,61 +4,56 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from labelling import record_queries
+from label_bot import CARTPOLE, record_questions, wait_for
 
 from prefrl.data.segment import Film
-from prefrl.feedback.question import Query
-from prefrl.labelling import clips as clip_cache
-from prefrl.labelling.clips import ClipCache
+from prefrl.feedback.question import Question
+from prefrl.labelling import clips as clips_module
+from prefrl.labelling.clips import ClipCache, Clips
 from prefrl.rendering.clips import Renderer
 from prefrl.rendering.recording import compress
 from prefrl.rendering.simulator_state import restore
-from prefrl.store.store import Store, StoreInfo
-
-
-def wait_for(true: Callable[[], object], seconds: float = 40.0) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it never came true"
-        time.sleep(0.02)
+from prefrl.store.info import StoreInfo
+from prefrl.store.store import Store
 
 
 @pytest.fixture
 def asked(url: str) -> list[int]:
     with Store(url) as store:
-        store.describe(StoreInfo("CartPole-v1", {}, 4, 2, {}))
-        return store.add_queries(record_queries(6))
+        store.describe(StoreInfo("CartPole-v1", {}, CARTPOLE, {}))
+        return store.add_questions(record_questions(6))
 
 
 @pytest.fixture
 def cache(url: str, asked: list[int]) -> Iterator[ClipCache]:
-    cache = ClipCache(url, size=64)
+    cache = ClipCache(partial(Store, url), size=64)
     yield cache
     cache.close()
 
 
-def is_drawn(cache: ClipCache, query_id: int) -> bool:
-    pair = cache.get(query_id)
-    return pair is not None and pair.drawn >= 1.0
+def is_drawn(cache: ClipCache, question_id: int) -> bool:
+    clips = cache.get(question_id)
+    return clips is not None and clips.drawn >= 1.0
 
 
 def test_frames_are_those_of_the_renderer_on_both_sides(cache: ClipCache, url: str, asked: list[int]) -> None:
     cache.want(asked[:1])
     wait_for(lambda: is_drawn(cache, asked[0]))
-    pair = cache.get(asked[0])
+    clips = cache.get(asked[0])
     with Store(url) as store, Renderer("CartPole-v1") as renderer:
-        query = store.query(asked[0])
-        for side, segment in enumerate((query.left, query.right)):
-            np.testing.assert_array_equal(np.stack(pair.frames[side]), renderer.frames(segment))
+        question = store.question(asked[0])
+        for frames, ended, segment in zip(clips.frames, clips.ended, question.segments, strict=True):
+            np.testing.assert_array_equal(np.stack(frames), renderer.frames(segment))
             first = segment.absorbing.tolist().index(True) if segment.absorbing.any() else None
-            assert pair.ended[side] == first
-    assert (pair.length, pair.fps) == (len(query.left) + 1, gym.make("CartPole-v1").metadata["render_fps"])
+            assert ended == first
+    assert (clips.length, clips.fps) == (len(question.segments[0]) + 1, gym.make("CartPole-v1").metadata["render_fps"])
 
 
 def test_what_is_not_wanted_any_more_is_forgotten_but_for_the_one_kept(cache: ClipCache, asked: list[int]) -> None:
@@ -71,8 +66,8 @@ def test_what_is_not_wanted_any_more_is_forgotten_but_for_the_one_kept(cache: Cl
 
 def test_memory_is_bounded(url: str, asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     frames = 2 * 21 * 400 * 600 * 3
-    monkeypatch.setattr(clip_cache, "MAX_BYTES", 3 * frames)
-    cache = ClipCache(url)
+    monkeypatch.setattr(clips_module, "MAX_BYTES", 3 * frames)
+    cache = ClipCache(partial(Store, url))
     try:
         cache.want(asked[:1])
         wait_for(lambda: is_drawn(cache, asked[0]))
@@ -85,17 +80,18 @@ def test_memory_is_bounded(url: str, asked: list[int], monkeypatch: pytest.Monke
 
 
 @pytest.mark.fault
-def test_a_clip_that_cannot_be_drawn_is_told_and_the_others_are_drawn(url: str, asked: list[int]) -> None:
+def test_a_clip_that_cannot_be_drawn_says_why_and_the_others_are_drawn(url: str, asked: list[int]) -> None:
     with Store(url) as store:
-        whole = store.query(asked[0])
-        bare = Query(whole.left, type(whole.left)(*(getattr(whole.left, name) for name in ARRAYS)))
-        broken = store.add_queries([bare])[0]
-    cache = ClipCache(url)
+        whole = store.question(asked[0])
+        left = whole.segments[0]
+        bare = Question((left, type(left)(*(getattr(left, name) for name in ARRAYS))))
+        broken = store.add_questions([bare])[0]
+    cache = ClipCache(partial(Store, url))
     try:
         cache.want([broken, 10**6, asked[1]])
         wait_for(lambda: is_drawn(cache, asked[1]))
         assert "neither simulator states nor reset seed" in str(cache.error(broken))
-        assert "has no query 1000000" in str(cache.error(10**6))
+        assert "has no question 1000000" in str(cache.error(10**6))
     finally:
         cache.close()
 
@@ -104,11 +100,11 @@ ARRAYS = ("obs", "actions", "absorbing", "true_rewards")
 
 
 @pytest.mark.fault
-def test_an_environment_that_is_missing_is_told_for_every_clip(url: str) -> None:
+def test_an_environment_that_is_missing_is_named_for_every_clip(url: str) -> None:
     with Store(url) as store:
-        store.describe(StoreInfo("Missing-v0", {}, 4, 2, {}))
-        ids = store.add_queries(record_queries(2))
-    cache = ClipCache(url)
+        store.describe(StoreInfo("Missing-v0", {}, CARTPOLE, {}))
+        ids = store.add_questions(record_questions(2))
+    cache = ClipCache(partial(Store, url))
     try:
         cache.want(ids)
         wait_for(lambda: all(cache.error(id) for id in ids))
@@ -120,18 +116,18 @@ def test_an_environment_that_is_missing_is_told_for_every_clip(url: str) -> None
 def test_films_are_shown_and_their_environment_is_left_alone(url: str) -> None:
     pictures = [np.full((8, 8, 3), 12 * step, np.uint8) for step in range(21)]
     film = Film(tuple(map(compress, pictures)), 12.5)
-    query = record_queries(1)[0]
-    query = Query(*(dataclasses.replace(s, film=film) for s in (query.left, query.right)))
+    question = record_questions(1)[0]
+    question = Question(tuple(dataclasses.replace(segment, film=film) for segment in question.segments))
     with Store(url) as store:
-        store.describe(StoreInfo("Missing-v0", {}, 4, 2, {}))  # a robot that stands elsewhere, say
-        [query_id] = store.add_queries([query])
-    cache = ClipCache(url)
+        store.describe(StoreInfo("Missing-v0", {}, CARTPOLE, {}))  # a robot that stands elsewhere, say
+        [question_id] = store.add_questions([question])
+    cache = ClipCache(partial(Store, url))
     try:
-        cache.want([query_id])
-        wait_for(lambda: is_drawn(cache, query_id) or cache.error(query_id))
-        pair = cache.get(query_id)
-        assert (pair.length, pair.fps) == (21, 12.5)
-        for frames in pair.frames:
+        cache.want([question_id])
+        wait_for(lambda: is_drawn(cache, question_id) or cache.error(question_id))
+        clips = cache.get(question_id)
+        assert (clips.length, clips.fps) == (21, 12.5)
+        for frames in clips.frames:
             np.testing.assert_allclose(np.stack(frames).astype(int), np.stack(pictures), atol=3)
     finally:
         cache.close()
@@ -161,7 +157,7 @@ def test_a_drawing_process_that_hangs_is_replaced_and_the_clip_can_be_skipped(
     cache.want(asked[:1])
     wait_for(lambda: is_drawn(cache, asked[0]))
     os.kill(cache._process.pid, signal.SIGSTOP)  # as in an environment that never comes back
-    monkeypatch.setattr(clip_cache, "PATIENCE", 1.5)
+    monkeypatch.setattr(clips_module, "PATIENCE", 1.5)
     time.sleep(2.5)  # as long as nothing is wanted, nobody waits
     assert cache._process.is_alive()
     cache.want(asked[:3])
@@ -176,8 +172,10 @@ def test_a_drawing_process_that_hangs_is_replaced_and_the_clip_can_be_skipped(
 def test_the_drawing_process_ends_when_its_owner_is_killed(url: str, asked: list[int]) -> None:
     code = f"""if True:
         import os, signal, time
+        from functools import partial
         from prefrl.labelling.clips import ClipCache
-        cache = ClipCache({url!r})
+        from prefrl.store.store import Store
+        cache = ClipCache(partial(Store, {url!r}))
         cache.want({asked})
         while cache.get({asked[0]}) is None:
             time.sleep(0.05)
@@ -199,7 +197,16 @@ def test_the_recording_can_be_restored() -> None:
     """What the tests here rest on: recorded states are those of the environment."""
     env = gym.make("CartPole-v1")
     env.reset(seed=0)
-    segment = record_queries(1)[0].left
+    segment = record_questions(1)[0].segments[0]
     assert segment.sim_states is not None
     restore(env, segment.sim_states[3])
-    np.testing.assert_array_equal(np.float32(env.unwrapped.state), segment.obs[3])
+    np.testing.assert_array_equal(np.float32(env.unwrapped.state), segment.obs["obs"][3])
+
+
+def test_a_question_may_have_any_number_of_clips() -> None:
+    clips = Clips(length=2, fps=30.0, ended=(None, 1, None))
+    frame = np.zeros((4, 6, 3), np.uint8)
+    assert (clips.drawn, clips.nbytes) == (0.0, 0)
+    for frames in clips.frames:
+        frames.append(frame)
+    assert (clips.drawn, clips.nbytes) == (0.5, 6 * frame.nbytes)

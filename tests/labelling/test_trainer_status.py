@@ -1,4 +1,4 @@
-"""What the run folder tells, from records by hand and from real processes."""
+"""What the run folder shows, from records by hand and from real processes."""
 
 import os
 import subprocess
@@ -10,10 +10,10 @@ from prefrl.labelling.trainer_status import Training, summarise
 from prefrl.runs.processes import is_alive
 
 
-def test_the_next_clips_come_when_a_span_as_long_as_the_last_one_is_over() -> None:
+def test_the_next_clips_come_when_a_round_as_long_as_the_last_one_is_over() -> None:
     records = [
-        {"num_timesteps": 500, "reward/held_out_accuracy": 0.75, "seconds/practise": 9.0, "seconds/explore": 5.0},
-        {"num_timesteps": 900, "seconds/practise": 20.0, "seconds/fit": 4.0, "seconds/wait": 100.0},
+        {"num_timesteps": 500, "reward/held_out_accuracy": 0.75, "seconds/train": 9.0, "seconds/explore": 5.0},
+        {"num_timesteps": 900, "seconds/train": 20.0, "seconds/fit": 4.0, "seconds/wait": 100.0},
     ]
     assert summarise(records, 1000, 10.0, is_running=True) == Training(1000, 900, 0.75, True, 14.0)
     assert summarise(records, 1000, 99.0, is_running=True).next_clips == 1.0

@@ -42,7 +42,7 @@ def test_restored_frames_equal_the_environments_own(game: str) -> None:
     _, states, frames, _ = play(game, 250)
     order = in_any_order(len(states))
     segment = segment_of(np.stack(states)[order])
-    stored = row_segment({"id": 1, **segment_row(segment)})
+    stored = row_segment({"id": 1, **segment_row(segment, run_id=1)})
     assert stored.sim_states.tobytes() == segment.sim_states.tobytes()
     with Renderer(f"ale_py:ALE/{game}-v5", RAM) as renderer:
         np.testing.assert_array_equal(renderer.frames(stored), np.stack(frames)[order])
@@ -52,7 +52,7 @@ def test_restored_frames_equal_the_environments_own(game: str) -> None:
 def segment_of(states: np.ndarray) -> Segment:
     steps = len(states) - 1
     return Segment(
-        np.zeros((steps + 1, 128), np.float32),
+        {"obs": np.zeros((steps + 1, 128), np.uint8)},
         np.zeros((steps, 6), np.float32),
         np.zeros(steps + 1, bool),
         np.zeros(steps, np.float32),

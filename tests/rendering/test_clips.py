@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:builtin type .* has no __module_
 def segment_of(states: np.ndarray) -> Segment:
     steps = len(states) - 1
     return Segment(
-        obs=np.zeros((steps + 1, 1), np.float32),
+        obs={"obs": np.zeros((steps + 1, 1), np.float32)},
         actions=np.zeros((steps, 1), np.float32),
         absorbing=np.zeros(steps + 1, bool),
         true_rewards=np.zeros(steps, np.float32),
@@ -148,7 +148,7 @@ def test_fps_is_real_time() -> None:
 
 def test_a_segment_needs_something_to_be_drawn_from() -> None:
     bare = Segment(
-        np.zeros((2, 8), np.float32), np.zeros((1, 4), np.float32), np.zeros(2, bool), np.zeros(1, np.float32)
+        {"obs": np.zeros((2, 8), np.float32)}, np.zeros((1, 4), np.float32), np.zeros(2, bool), np.zeros(1, np.float32)
     )
     with Renderer("LunarLander-v3") as renderer, pytest.raises(EnvError, match="RecordSimState"):
         renderer.frames(bare)
@@ -170,7 +170,7 @@ def lander_segment(start: int, length: int, **changes: object) -> Segment:
     actions = np.zeros((end, 4), np.float32)
     actions[:alive, 1] = 1
     fields = {
-        "obs": np.stack(rows).astype(np.float32),
+        "obs": {"obs": np.stack(rows).astype(np.float32)},
         "actions": actions[start:],
         "absorbing": absorbing,
         "true_rewards": np.zeros(length, np.float32),
@@ -212,12 +212,14 @@ def test_replay_holds_the_last_frame_after_a_termination(lander_frames: np.ndarr
 
 def test_a_replay_that_differs_is_refused() -> None:
     good = lander_segment(10, 5)
-    obs = good.obs.copy()
+    obs = good.obs["obs"].copy()
     obs[3, 0] += 0.01
     right = np.zeros((10, 4), np.float32)
     right[:, 3] = 1
     wrong = {
-        "step 13": {"obs": obs},
+        "step 13": {"obs": {"obs": obs}},
+        "at step 10; ": {"obs": {"obs": obs[:, :7]}},
+        "differs from the recording at step 10": {"obs": {"other": good.obs["obs"]}},
         "step 10": {"reset_seed": 8},
         "at step 10;": {"replay_actions": right},
         "step 12": {"absorbing": np.arange(6) >= 2},
@@ -255,7 +257,7 @@ gym.register("Picture-v0", Picture)
 
 def picture_frames(picture: object) -> np.ndarray:
     segment = Segment(
-        obs=np.array([[0], [7]], np.float32),
+        obs={"obs": np.array([[0], [7]], np.float32)},
         actions=np.array([[0, 0, 1]], np.float32),
         absorbing=np.zeros(2, bool),
         true_rewards=np.zeros(1, np.float32),

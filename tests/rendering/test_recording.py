@@ -11,7 +11,8 @@ import toy_envs
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 from prefrl.config.algorithms import PPOConfig
-from prefrl.config.run import RewardConfig, TrainConfig
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode, cut
 from prefrl.data.segment import Film, Segment
 from prefrl.environments.make import Guarded, make_venv
@@ -23,7 +24,7 @@ from prefrl.rendering.clips import Renderer
 from prefrl.rendering.recording import RecordFrames, Reel, compress, decompress, show
 from prefrl.rendering.simulator_state import RecordSimState, restore
 from prefrl.store.store import Store
-from prefrl.training import feedback_round as teach
+from prefrl.training import feedback_round
 from prefrl.training.loop import train
 
 SMALL = TrainConfig(
@@ -32,7 +33,7 @@ SMALL = TrainConfig(
     steps=800,
     labels=12,
     segment_length=10,
-    spans=2,
+    rounds=2,
     explore_steps=80,
     ppo=PPOConfig(n_envs=4, n_steps=20, batch_size=40, n_epochs=2, hidden=(8,)),
     reward_model=RewardConfig(members=2, hidden=(8,), max_epochs=3),
@@ -52,7 +53,7 @@ def is_as_observed(frames: np.ndarray, segment: Segment) -> bool:
     assert frames.shape == (len(segment) + 1, 128, 256, 3)
     last = int(segment.absorbing.argmax()) if segment.absorbing.any() else len(segment)
     held = all(np.array_equal(frame, frames[last]) for frame in frames[last:])
-    return held and np.allclose(seen_at(frames)[: last + 1], segment.obs[: last + 1, 0], atol=0.02)
+    return held and np.allclose(seen_at(frames)[: last + 1], segment.obs["obs"][: last + 1, 0], atol=0.02)
 
 
 def record(wrap: object, **kwargs: object) -> list[Segment]:
@@ -185,9 +186,9 @@ def test_an_environment_that_cannot_draw_is_refused_and_nothing_is_made(env_id: 
 def test_a_run_keeps_the_pictures_of_its_questions_alone(tmp_path: Path) -> None:
     run = train(dataclasses.replace(SMALL, env_kwargs={"steps": 17}), tmp_path / "run")
     with Store(run.store_url) as store, Renderer("Windy-v0", {"steps": 17}) as renderer:
-        queries = [store.query(p.query.id) for p in store.preferences()]
-        assert len(queries) == 12
-        sides = [side for query in queries for side in (query.left, query.right)]
+        questions = [store.question(answer.question.id) for answer in store.answers()]
+        assert len(questions) == 12
+        sides = [side for question in questions for side in question.segments]
         assert any(side.absorbing.any() for side in sides)
         assert all(is_as_observed(renderer.frames(side), side) for side in sides)
     size = (run.path / "preferences.sqlite").stat().st_size
@@ -228,11 +229,11 @@ def test_the_memory_of_a_recording_is_bounded(monkeypatch: pytest.MonkeyPatch) -
 def test_questions_are_asked_about_what_can_be_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(film, "MAX_BYTES", 40_000)
     asked = []
-    monkeypatch.setattr(teach, "select", lambda *args: asked.append(args[1]) or [])
+    monkeypatch.setattr(feedback_round, "select", lambda *args: asked.append(args[1]) or [])
     with Store(f"sqlite:///{tmp_path}/store.sqlite") as store:
         learner = type("Learner", (), {"config": SMALL, "num_timesteps": 0})()
         segments = cut(record_some(), 10)
-        teach.ask(learner, store, 2, 0, segments, [])
+        feedback_round.ask(learner, store, 2, 0, segments, [])
     assert 0 < len(asked[0]) < len(segments)
     assert all(s.film is not None for s in asked[0])
 

@@ -4,24 +4,25 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import torch
-from builders import make_segment
-from report_runs import made_up, preference
+from builders import make_answer, make_segment
+from report_runs import answer, made_up, timed
 
-from prefrl.config.run import RewardConfig
-from prefrl.feedback.answer import Preference
-from prefrl.feedback.question import Query
+from prefrl.config.rewards import RewardConfig
+from prefrl.data.spaces import Spaces
+from prefrl.feedback.question import Question
 from prefrl.report import charts
 from prefrl.report.arms import arms
 from prefrl.report.gather import Judged, judge
 from prefrl.rewards.ensemble import RewardEnsemble
-from prefrl.store.claims import Given
 
 
 @pytest.fixture(scope="module")
 def judged() -> Judged:
-    answers = [preference(i, ("left", "right", "tie", "skip")[i % 4]) for i in range(1, 31)]
+    answers = [answer(i, ("left", "right", "tie", "skip")[i % 4]) for i in range(1, 31)]
     return judge(
-        RewardEnsemble(3, 2, 2, (8,), generator=torch.Generator().manual_seed(0)), answers, RewardConfig(held_out=0.5)
+        RewardEnsemble(Spaces.vectors(3, 2), 2, (8,), generator=torch.Generator().manual_seed(0)),
+        answers,
+        RewardConfig(held_out=0.5),
     )
 
 
@@ -49,8 +50,8 @@ def test_the_learning_curve_names_both_arms(judged: Judged) -> None:
 
 
 def test_every_chart_can_be_drawn_of_nearly_nothing() -> None:
-    one = judge(RewardEnsemble(3, 2, 2, (8,)), [preference(1, "tie")], RewardConfig(held_out=0.1))
-    bare, rng = made_up(preferences=[preference(1, "left")]), np.random.default_rng(0)
+    one = judge(RewardEnsemble(Spaces.vectors(3, 2), 2, (8,)), [answer(1, "tie")], RewardConfig(held_out=0.1))
+    bare, rng = made_up(answers=[answer(1, "left")]), np.random.default_rng(0)
     with charts.styled():
         for svg in (
             charts.learning(bare, [], rng),
@@ -83,9 +84,9 @@ def test_a_label_is_escaped() -> None:
 
 
 def test_the_timeline_goes_by_the_clock_where_people_answered() -> None:
-    people = made_up(given={"Zoë": [Given(i, i, "left", 60.0 * i, 60.0 * i + 1) for i in range(1, 4)]})
+    people = made_up(by_annotator={"Zoë": [timed(i, i, "left", 60.0 * i, 60.0 * i + 1) for i in range(1, 4)]})
     program = made_up(
-        given={"oracle": [Given(1, 1, "tie"), Given(2, 2, "left")]}, preferences=[preference(i, "left") for i in (1, 2)]
+        by_annotator={"oracle": [answer(1, "tie"), answer(2, "left")]}, answers=[answer(i, "left") for i in (1, 2)]
     )
     with charts.styled():
         assert "minutes since the first answer" in shown(charts.timeline(people))
@@ -99,8 +100,8 @@ def test_reward_is_placed_where_in_the_episode_it_was_paid() -> None:
     rng = np.random.default_rng(0)
     early = make_segment(rng, 5, true_rewards=np.zeros(5, np.float32))
     late = make_segment(rng, 5, true_rewards=np.ones(5, np.float32), start=10)
-    answers = [Preference(1, Query(early, late, id=1), "right")]
-    found = judge(RewardEnsemble(3, 2, 2, (8,)), answers, RewardConfig(held_out=0.0))
+    answers = [make_answer(Question((early, late), id=1), "right", seq=1)]
+    found = judge(RewardEnsemble(Spaces.vectors(3, 2), 2, (8,)), answers, RewardConfig(held_out=0.0))
     object.__setattr__(found, "rewards", np.array([[2.0] * 5, [4.0] * 5]))
     where, learned, true = charts.positions(found, bins=3)
     assert where.tolist() == [2.5, 12.5]

@@ -3,14 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from report_runs import preference, trained
+from report_runs import answer, trained
 
-from prefrl.config.run import RewardConfig
-from prefrl.data.episode import stack
+from prefrl.config.rewards import RewardConfig
+from prefrl.data.batch import stack
+from prefrl.data.spaces import Spaces, rows
 from prefrl.errors import StoreError, UsageError
+from prefrl.feedback.answer import is_held_out
 from prefrl.report.gather import gather, judge, standardise
 from prefrl.rewards.ensemble import RewardEnsemble
-from prefrl.rewards.fit import is_held_out
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def test_a_finished_run_is_gathered_whole(path: Path) -> None:
     before = sorted((file, file.stat().st_mtime_ns) for file in path.rglob("*") if "journal" not in file.name)
     run = gather(path, "run")
     assert run.num_timesteps == 800
-    assert len(run.preferences) == sum(map(len, run.given.values())) == 20
+    assert len(run.answers) == sum(map(len, run.by_annotator.values())) == 20
     assert run.judged is not None
     assert len(run.judged.answers) == 20
     assert run.notes == []
@@ -30,18 +31,19 @@ def test_a_finished_run_is_gathered_whole(path: Path) -> None:
 
 
 def test_the_model_judges_as_the_agent_is_paid() -> None:
-    answers = [preference(i, ("left", "tie", "skip", "right")[i % 4]) for i in range(1, 13)]
-    ensemble = RewardEnsemble(3, 2, 2, (8,), generator=torch.Generator().manual_seed(0))
+    answers = [answer(i, ("left", "tie", "skip", "right")[i % 4]) for i in range(1, 13)]
+    ensemble = RewardEnsemble(Spaces.vectors(3, 2), 2, (8,), generator=torch.Generator().manual_seed(0))
     ensemble.output_mean.fill_(0.25)
     ensemble.output_std.fill_(2.0)
     found = judge(ensemble, answers, RewardConfig(held_out=0.5))
     first = found.segments[0]
-    paid = ensemble.reward(first.obs[:-1], first.actions, first.obs[1:], first.absorbing[1:])
+    states, after = rows(first.obs, slice(-1)), rows(first.obs, slice(1, None))
+    paid = ensemble.reward(states, first.actions, after, first.absorbing[1:])
     np.testing.assert_allclose(found.rewards[0], paid, rtol=1e-5)
     assert len(found.segments) == 24
-    used = [p for p in answers if p.choice != "skip"]
-    assert found.targets.tolist() == [{"left": 1.0, "right": 0.0, "tie": 0.5}[str(p.choice)] for p in used]
-    returns = ensemble.returns(*stack([s for p in used for s in (p.query.left, p.query.right)])).mean(0)
+    used = [a for a in answers if a.words != "skip"]
+    assert found.targets.tolist() == [{"left": 1.0, "right": 0.0, "tie": 0.5}[a.words] for a in used]
+    returns = ensemble.returns(stack([segment for a in used for segment in a.question.segments])).mean(0)
     better = 1 / (1 + np.exp(returns[1::2] - returns[::2]))
     np.testing.assert_allclose(found.probabilities, 0.9 * better + 0.05, rtol=1e-5)  # a tenth answers at random
     np.testing.assert_array_equal(found.held_out, is_held_out(used, 0.5))
@@ -51,7 +53,7 @@ def test_a_run_that_has_just_begun_is_told_as_it_is(path: Path, tmp_path: Path) 
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_bytes((path / "config.json").read_bytes())
     run = gather(tmp_path / "run", "run")
-    assert (run.metrics, run.preferences, run.judged) == ([], [], None)
+    assert (run.metrics, run.answers, run.judged) == ([], [], None)
     assert "no checkpoint yet" in run.notes[0]
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["config.json"]
 

@@ -38,7 +38,7 @@ def test_the_best_and_the_worst_are_those_by_learned_reward(run: Run, tmp_path: 
     assert {frames(clip, tmp_path) for clip in found.best + found.worst} == {11}
     assert found.missing is None
     assert len(found.hard) == 2
-    assert ["preferred" in side.title for side in (found.hard[0].left, found.hard[0].right)].count(True) == 1
+    assert ["preferred" in side.title for side in found.hard[0].clips].count(True) == 1
 
 
 def test_a_trace_has_a_point_for_each_step_within_its_box(run: Run) -> None:

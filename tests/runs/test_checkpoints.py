@@ -16,7 +16,9 @@ FILES = {"policy.safetensors": b"\x00weights\xff" * 20, "empty": b"", "vec_norma
 
 def write(folder: Path, *steps: int) -> None:
     for num_timesteps in steps:
-        checkpoints.write(folder, num_timesteps, {**FILES, "own": str(num_timesteps).encode()}, {"span": num_timesteps})
+        checkpoints.write(
+            folder, num_timesteps, {**FILES, "own": str(num_timesteps).encode()}, {"round": num_timesteps}
+        )
 
 
 def found(folder: Path) -> list[str]:
@@ -24,11 +26,11 @@ def found(folder: Path) -> list[str]:
 
 
 def test_round_trip(tmp_path):
-    checkpoints.write(tmp_path, 512000, FILES, {"span": 3, "watermark": 17, "note": [1.5, None]})
+    checkpoints.write(tmp_path, 512000, FILES, {"round": 3, "watermark": 17, "note": [1.5, None]})
     checkpoint = checkpoints.latest(tmp_path)
     assert checkpoint.path == tmp_path / "000512000"
     assert checkpoint.num_timesteps == 512000
-    assert checkpoint.state == {"span": 3, "watermark": 17, "note": [1.5, None]}
+    assert checkpoint.state == {"round": 3, "watermark": 17, "note": [1.5, None]}
     assert {name: checkpoint.read(name) for name in FILES} == FILES
 
 
@@ -112,7 +114,7 @@ def test_no_changed_byte_of_a_manifest_is_believed(tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             checkpoint = checkpoints.latest(tmp_path)
-        assert checkpoint.state == {"span": checkpoint.num_timesteps}
+        assert checkpoint.state == {"round": checkpoint.num_timesteps}
         assert checkpoint.read("own") == str(checkpoint.num_timesteps).encode()
         if checkpoint.num_timesteps == 20400:  # then the change was one of layout
             assert json.loads(file.read_bytes()) == json.loads(whole)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from prefrl.config.algorithms import PPOConfig
-from prefrl.config.run import OracleConfig, TrainConfig
+from prefrl.config.run import TrainConfig
+from prefrl.config.teachers import OracleConfig
 from prefrl.errors import CheckpointError, LockedError, StorageError, UsageError
 from prefrl.runs.files import sealed, unsealed
 from prefrl.runs.run_dir import RunDir, versions
@@ -155,16 +156,16 @@ def test_write_agent(run):
 
 def test_checkpoints_lie_in_the_folder(run):
     assert run.latest_checkpoint() is None
-    run.write_checkpoint(2048, {"policy": b"p"}, {"span": 1})
+    run.write_checkpoint(2048, {"policy": b"p"}, {"round": 1})
     assert run.latest_checkpoint().path == run.path / "checkpoints" / "000002048"
 
 
 def test_metrics_round_trip(run):
     assert run.metrics() == []
-    run.append_metrics({"span": 1, "true_return": np.float32(0.5), "n": np.int64(3), "text": "é\n"})
+    run.append_metrics({"round": 1, "true_return": np.float32(0.5), "n": np.int64(3), "text": "é\n"})
     run.append_metrics({"a": math.nan, "b": [math.inf, 1.0], "c": {"d": -math.inf}, "e": np.float64("nan")})
     assert run.metrics() == [
-        {"span": 1, "true_return": 0.5, "n": 3, "text": "é\n"},
+        {"round": 1, "true_return": 0.5, "n": 3, "text": "é\n"},
         {"a": None, "b": [None, 1.0], "c": {"d": None}, "e": None},
     ]
     assert run.metrics_path.read_bytes().count(b"\n") == 2
@@ -172,19 +173,19 @@ def test_metrics_round_trip(run):
 
 @pytest.mark.fault
 def test_metrics_after_a_kill_in_the_middle_of_a_line(run):
-    run.append_metrics({"span": 1})
+    run.append_metrics({"round": 1})
     with run.metrics_path.open("a") as file:
-        file.write('{"span": 2, "true_re')
-    assert run.metrics() == [{"span": 1}]
-    run.append_metrics({"span": 2})
-    assert run.metrics() == [{"span": 1}, {"span": 2}]
+        file.write('{"round": 2, "true_re')
+    assert run.metrics() == [{"round": 1}]
+    run.append_metrics({"round": 2})
+    assert run.metrics() == [{"round": 1}, {"round": 2}]
 
 
 @pytest.mark.fault
 def test_metrics_with_a_damaged_line_warn(run):
-    run.metrics_path.write_text('{"span": 1}\n{"sp\n{"span": 3}\n')
+    run.metrics_path.write_text('{"round": 1}\n{"sp\n{"round": 3}\n')
     with pytest.warns(UserWarning, match="line 2 is damaged"):
-        assert run.metrics() == [{"span": 1}, {"span": 3}]
+        assert run.metrics() == [{"round": 1}, {"round": 3}]
 
 
 HOLD = """

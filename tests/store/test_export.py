@@ -6,16 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import make_query
-from stores import contents, fill
+from builders import make_question
+from stores import answer_to, contents, fill, named_segment, version1_run
 
-from prefrl.config.run import RewardConfig
+from prefrl.config.rewards import RewardConfig
+from prefrl.data.spaces import Spaces
 from prefrl.errors import StoreError, UsageError
+from prefrl.feedback.answer import fingerprint
+from prefrl.feedback.question import Question
 from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.fit import fit
 from prefrl.runs.run_dir import sqlite_url
+from prefrl.store import rows as dump
+from prefrl.store import version1
+from prefrl.store.engines import make_engine
 from prefrl.store.export import export, import_
-from prefrl.store.store import Answer, Store
+from prefrl.store.formats import FORMATS
+from prefrl.store.store import Store
 
 FORMS = ("jsonl", "npz", "parquet")
 
@@ -31,10 +38,10 @@ def filled(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("form", FORMS)
 def test_import_gives_back_every_byte_of_every_row(form: str, filled: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out" / "x"
-    assert export(filled, form, folder)["queries"] == 12  # type: ignore[arg-type]
+    assert export(filled, form, folder)["questions"] == 12  # type: ignore[arg-type]
     rows = import_(folder, tmp_path / "new" / "copy.sqlite")
     assert contents(tmp_path / "new" / "copy.sqlite") == contents(filled)
-    assert rows["queries"] == 12
+    assert rows["questions"] == 12
     assert json.loads((folder / "meta.json").read_text())["environment"]["env_kwargs"] == {"speed": 2.0, "name": "é"}
 
 
@@ -42,19 +49,19 @@ def test_import_gives_back_every_byte_of_every_row(form: str, filled: Path, tmp_
 def test_a_reward_refitted_to_an_import_has_the_same_weights(form: str, tmp_path: Path) -> None:
     rng, path, copy = np.random.default_rng(3), tmp_path / "a%b.sqlite", tmp_path / "copy.sqlite"
     with Store(sqlite_url(path)) as store:
-        ids = store.add_queries([make_query(rng, 6) for _ in range(40)])
-        store.withdraw(ids[5:8])  # so that numbers of queries and answers differ
-        store.add_answers([Answer(i, "left" if rng.random() < 0.5 else "right") for i in ids[:5] + ids[8:]])
+        ids = store.add_questions([make_question(rng, 6) for _ in range(40)])
+        store.withdraw(ids[5:8])  # so that numbers of questions and answers differ
+        store.add_answers([answer_to(i, "left" if rng.random() < 0.5 else "right") for i in ids[:5] + ids[8:]])
     export(path, form, tmp_path / "x")  # type: ignore[arg-type]
     import_(tmp_path / "x", copy)
     assert weights(path) == weights(copy)
 
 
 def weights(path: Path) -> bytes:
-    ensemble = RewardEnsemble(3, 2, 2, (8,))
+    ensemble = RewardEnsemble(Spaces.vectors(3, 2), 2, (8,))
     with Store(sqlite_url(path)) as store:
         config = RewardConfig(members=2, hidden=(8,), max_epochs=3)
-        fit(ensemble, store.preferences(), config=config, generator=torch.Generator().manual_seed(1))
+        fit(ensemble, store.answers(), config=config, generator=torch.Generator().manual_seed(1))
     return ensemble.to_bytes()
 
 
@@ -92,7 +99,7 @@ def infinite(path: Path) -> None:
 
 
 def rename_key(path: Path) -> None:
-    path.write_text(path.read_text().replace('"choice"', '"choise"'))
+    path.write_text(path.read_text().replace('"value"', '"vague"'))
 
 
 def bad_choice(path: Path) -> None:
@@ -100,7 +107,7 @@ def bad_choice(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+    path.write_text(path.read_text().replace('"version": 2', '"version": 3'))
 
 
 @pytest.mark.fault
@@ -109,14 +116,14 @@ def newer(path: Path) -> None:
     ("form", "file", "damage", "said"),
     [
         ("jsonl", "segments.jsonl", cut, "cannot be imported"),
-        ("jsonl", "preferences.jsonl", drop_line, "has 10 rows, and meta.json says 11"),
+        ("jsonl", "answers.jsonl", drop_line, "has 11 rows, and meta.json says 12"),
         ("jsonl", "segments.jsonl", infinite, "not finite"),
-        ("jsonl", "preferences.jsonl", rename_key, "'choice'"),
-        ("jsonl", "preferences.jsonl", bad_choice, "CHECK constraint"),
+        ("jsonl", "answers.jsonl", rename_key, "'value'"),
+        ("jsonl", "answers.jsonl", bad_choice, "unknown comparison 'lefty'"),
         ("jsonl", "segments.jsonl", Path.unlink, "No such file"),
-        ("jsonl", "meta.json", newer, "format version 2"),
+        ("jsonl", "meta.json", newer, "format version 3"),
         ("npz", "segments.npz", cut, "cannot be imported"),
-        ("npz", "queries.npz", Path.unlink, "No such file"),
+        ("npz", "questions.npz", Path.unlink, "No such file"),
         ("parquet", "segments.parquet", cut, "cannot be imported"),
         ("parquet", "films.parquet", Path.unlink, "films.parquet"),
     ],
@@ -146,3 +153,39 @@ def test_what_is_whole_of_a_damaged_store_is_exported_if_asked(filled: Path, tmp
     with pytest.raises(StoreError, match=r"nothing in .* can be read"):
         export(filled, "jsonl", tmp_path / "y", salvaged=True)
     assert not (tmp_path / "y").exists()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_named_observations_come_back_with_their_types(form: str, tmp_path: Path) -> None:
+    rng, path, copy = np.random.default_rng(3), tmp_path / "a.sqlite", tmp_path / "copy.sqlite"
+    with Store(sqlite_url(path)) as store:
+        segments = (named_segment(rng), named_segment(rng, absorbing_from=3))
+        store.add_questions([Question(segments), Question(segments[::-1], wanted=2)])
+    export(path, form, tmp_path / "x")  # type: ignore[arg-type]
+    told = json.loads((tmp_path / "x" / "meta.json").read_text())["observations"]
+    assert told == {"obs.image": "uint8", "obs.lives": "int64", "obs.speed": "float32"}
+    import_(tmp_path / "x", copy)
+    assert contents(copy) == contents(path)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_export_of_version_1_can_still_be_imported(form: str, tmp_path: Path) -> None:
+    path = version1_run(tmp_path) / "preferences.sqlite"
+    engine = make_engine(sqlite_url(path))
+    with engine.connect() as connection:
+        old, info = version1.read(connection), version1.read_info(connection)
+    engine.dispose()
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for table, rows in old.items():
+        FORMATS[form][0](folder / f"{table}.{form}", version1.columns(table), rows)
+    assert info is not None
+    environment = {"env_id": info.env_id, "env_kwargs": {}, "obs_dim": 4, "action_dim": 2}
+    environment |= {"versions": info.versions, "goal": info.goal}
+    head = {"format": "prefrl preferences", "version": 1, "files": form, "environment": environment}
+    head |= {"rows": {table: len(rows) for table, rows in old.items()}}
+    (folder / "meta.json").write_text(json.dumps(head))
+    import_(folder, tmp_path / "copy.sqlite")
+    with Store(sqlite_url(tmp_path / "copy.sqlite")) as new, Store(sqlite_url(path)) as migrated:
+        assert repr(dump.read(new)) == repr(dump.read(migrated))
+        assert fingerprint(new.answers()) == fingerprint(migrated.answers())

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from prefrl.store.formats import FORMATS, read_npz, write_npz
-from prefrl.store.rows import Row
-from prefrl.store.schema import encode
+from prefrl.store.rows import Row, columns
 
 FORMS = sorted(FORMATS)
+OBS = {"obs": np.dtype(np.float32)}
 F32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
@@ -32,7 +33,7 @@ def segment(number: int, rng: np.random.Generator, **changes: object) -> Row:
 
 def same(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return encode(a) == encode(b)  # type, shape and every bit
+        return (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
     return type(a) is type(b) and a == b
 
 
@@ -40,8 +41,8 @@ def there_and_back(form: str, folder: Path, table: str, rows: list[Row]) -> list
     write, read = FORMATS[form]
     path = folder / f"{table}.{form}"
     path.unlink(missing_ok=True)
-    write(path, table, rows)
-    return read(path, table)
+    write(path, columns(table, OBS), rows)
+    return read(path, columns(table, OBS))
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +80,44 @@ def test_pictures_and_answers_come_back(
     films: list[Row] = [{"segment_id": i, "fps": 12.5, "jpegs": tuple(film)} for i, film in enumerate(jpegs)]
     assert there_and_back(form, folder, "films", films) == films
     answers: list[Row] = [
-        {"seq": i, "submission_id": str(i), "query_id": 1, "annotator": text or "", "choice": text, "supersedes": None}
-        | {"shown_at": time, "answered_at": None}
+        {
+            "seq": i,
+            "submission_id": text or "",
+            "question_id": 1,
+            "annotator_id": 1,
+            "value": None if text is None else json.dumps(text),
+            "is_repeat": bool(i % 2),
+            "shown_order": None if i % 2 else "[1, 0]",
+            "replaces": None,
+            "shown_at": time,
+            "answered_at": None,
+        }
         for i, text in enumerate(texts)
     ]
-    assert there_and_back(form, folder, "preferences", answers) == answers
+    assert there_and_back(form, folder, "answers", answers) == answers
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shape", [(), (2,), (3, 2), (2, 3, 2)])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "bool", "float32"])
+def test_observations_of_every_rank_and_type_come_back(
+    form: str, shape: tuple[int, ...], dtype: str, tmp_path: Path
+) -> None:
+    obs = {"obs.x": np.dtype(dtype)}
+    rows = [segment(i, np.random.default_rng(i)) for i in range(3)]
+    for row in rows:
+        del row["obs"]
+        row["obs.x"] = np.random.default_rng(1).integers(2, size=(4, *shape)).astype(dtype)
+    write, read = FORMATS[form]
+    write(tmp_path / "x", columns("segments", obs), rows)
+    back = read(tmp_path / "x", columns("segments", obs))
+    assert all(same(old[name], new[name]) for old, new in zip(rows, back, strict=True) for name in old)
 
 
 def test_npz_has_one_array_a_column_where_shapes_agree(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     rows = [segment(i, rng, reset_seed=i or None) for i in range(3)]
-    write_npz(tmp_path / "segments.npz", "segments", rows)
+    write_npz(tmp_path / "segments.npz", columns("segments", OBS), rows)
     with np.load(tmp_path / "segments.npz", allow_pickle=False) as found:
         np.testing.assert_array_equal(found["obs"], np.stack([row["obs"] for row in rows]))
         assert found["reset_seed"].tolist() == [0, 1, 2]
@@ -100,9 +128,9 @@ def test_npz_has_one_array_a_column_where_shapes_agree(tmp_path: Path) -> None:
 
 def test_npz_columns_of_different_lengths_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "segments.npz"
-    write_npz(path, "segments", [segment(i, np.random.default_rng(2)) for i in range(3)])
+    write_npz(path, columns("segments", OBS), [segment(i, np.random.default_rng(2)) for i in range(3)])
     with np.load(path) as archive:
         found = dict(archive)
     np.savez(path, **{**found, "start": found["start"][:2]})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="different lengths"):
-        read_npz(path, "segments")
+        read_npz(path, columns("segments", OBS))

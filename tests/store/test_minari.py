@@ -6,12 +6,14 @@ import minari
 import numpy as np
 import pytest
 from builders import make_segment
+from stores import named_segment
 
 from prefrl.data.segment import Segment
 from prefrl.errors import EnvError, UsageError
-from prefrl.feedback.question import Query
+from prefrl.feedback.question import Question
 from prefrl.runs.run_dir import sqlite_url
 from prefrl.store.export import export
+from prefrl.store.schema import segment_spaces
 from prefrl.store.store import Store, StoreInfo
 
 
@@ -23,8 +25,8 @@ def segment(rng: np.random.Generator, actions: np.ndarray, absorbing_from: int |
 def written(path: Path, env_id: str, left: Segment, right: Segment) -> Path:
     file = path / "preferences.sqlite"
     with Store(sqlite_url(file)) as store:
-        store.describe(StoreInfo(env_id, {}, 4, left.actions.shape[1], {}, goal="balance"))
-        store.add_queries([Query(left, right)])
+        store.describe(StoreInfo(env_id, {}, segment_spaces(left), {}, goal="balance"))
+        store.add_questions([Question((left, right))])
     return file
 
 
@@ -38,12 +40,12 @@ def test_minari_loads_the_segments_as_episodes(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder))
     data = minari.load_dataset("cartpole-v1/segments-v0")
     first, second = data.iterate_episodes()
-    np.testing.assert_array_equal(first.observations, whole.obs)
+    np.testing.assert_array_equal(first.observations, whole.obs["obs"])
     np.testing.assert_array_equal(first.rewards, whole.true_rewards)
     assert first.actions.tolist() == [0, 1, 1]
     assert (first.terminations.tolist(), first.truncations.tolist()) == ([False] * 3, [False, False, True])
     assert (second.terminations.tolist(), second.truncations.tolist()) == ([False, True], [False, False])
-    np.testing.assert_array_equal(second.observations, ends.obs[:3])
+    np.testing.assert_array_equal(second.observations, ends.obs["obs"][:3])
     assert second.infos["segment"].tolist() == [2, 2, 2]
     assert data.spec.action_space == gym.spaces.Discrete(2)
     env = data.recover_environment()
@@ -61,3 +63,16 @@ def test_without_segments_or_environment_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(EnvError, match="Nowhere-v0"):
         export(file, "minari", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_named_observations_keep_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    made = [named_segment(rng), named_segment(rng, absorbing_from=3)]
+    export(written(tmp_path, "CartPole-v1", made[0], made[1]), "minari", tmp_path / "out")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "out"))
+    data = minari.load_dataset("cartpole-v1/segments-v0")
+    first, second = data.iterate_episodes()
+    assert data.spec.observation_space["image"] == gym.spaces.Box(0, 255, (8, 8, 3), np.uint8)
+    for name, array in made[0].obs.items():
+        np.testing.assert_array_equal(first.observations[name], array)
+        assert len(second.observations[name]) == 4

@@ -3,13 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import make_query
-from stores import fill
+from builders import make_question
+from stores import answer_to, fill
 
 from prefrl.feedback.answer import fingerprint
+from prefrl.feedback.comparison import Comparison
 from prefrl.store import rows as dump
 from prefrl.store.salvage import read, readable
-from prefrl.store.store import Answer, Store
+from prefrl.store.store import Store
 
 
 @pytest.fixture
@@ -17,14 +18,14 @@ def path(url: str, tmp_path: Path) -> Path:
     """A store of 30 answers."""
     rng = np.random.default_rng(0)
     with Store(url) as store:
-        ids = store.add_queries([make_query(rng, 20) for _ in range(30)])
-        store.add_answers([Answer(id, "left", answered_at=float(id)) for id in ids])
+        ids = store.add_questions([make_question(rng, 20) for _ in range(30)])
+        store.add_answers([answer_to(id, "left", answered_at=float(id)) for id in ids])
     return tmp_path / "preferences.sqlite"
 
 
 def test_of_a_whole_store_everything(path: Path, url: str) -> None:
     with Store(url) as store:
-        assert fingerprint(list(readable(url))) == fingerprint(store.preferences())
+        assert fingerprint(list(readable(url))) == fingerprint(store.answers())
 
 
 @pytest.mark.fault
@@ -33,7 +34,7 @@ def test_of_a_damaged_store_what_is_right(path: Path, url: str, share: float) ->
     data = path.read_bytes()
     at = int(share * len(data))
     path.write_bytes(data[:at] + bytes(5000) + data[at + 5000 :])
-    seqs = [p.seq for p in readable(url) if p.choice == "left" and p.answered_at == p.query.id == p.seq]
+    seqs = [p.seq for p in readable(url) if p.value == Comparison("left") and p.answered_at == p.question.id == p.seq]
     assert seqs == [p.seq for p in readable(url)]  # nothing that was not answered
     assert len(seqs) >= 20 or share < 0.2  # the roots of the tables lie at the front
 
@@ -67,7 +68,7 @@ def test_whatever_is_damaged_it_can_be_read_around(path: Path, url: str) -> None
         at = page + int(rng.integers(100 if page == 0 else 0, 120))
         spoilt[at : at + 6] = rng.bytes(6)
         path.write_bytes(spoilt)
-        assert len(read(url).rows["preferences"]) <= 30
+        assert len(read(url).rows["answers"]) <= 30
         assert len(list(readable(url))) <= 30
 
 
@@ -77,17 +78,21 @@ def test_an_answer_never_counts_beside_one_that_it_took_the_place_of(lost: int, 
     """Left, taken back, then right, taken back too. An undo that is lost brings back what it undid, and no more."""
     path.unlink()
     with Store(url) as store:
-        (query,) = store.add_queries([make_query(np.random.default_rng(0), 5)])
+        (question,) = store.add_questions([make_question(np.random.default_rng(0), 5)])
         store.add_answers(
-            [Answer(query, "left"), Answer(query, None, supersedes=1), Answer(query, "right", supersedes=2)]
+            [
+                answer_to(question, "left"),
+                answer_to(question, None, replaces=1),
+                answer_to(question, "right", replaces=2),
+            ]
         )
-        store.add_answers([Answer(query, None, supersedes=3)])
+        store.add_answers([answer_to(question, None, replaces=3)])
     with sqlite3.connect(path) as db:
-        db.execute("DROP TRIGGER preferences_no_update")
-    spoil(path, "preferences", lost)
-    rows = read(url).rows["preferences"]
-    replaced = {row["supersedes"] for row in rows}
-    assert [row["seq"] for row in rows if row["seq"] not in replaced and row["choice"]] == ([3] if lost == 4 else [])
+        db.execute("DROP TRIGGER answers_no_update")
+    spoil(path, "answers", lost)
+    rows = read(url).rows["answers"]
+    replaced = {row["replaces"] for row in rows}
+    assert [row["seq"] for row in rows if row["seq"] not in replaced and row["value"]] == ([3] if lost == 4 else [])
 
 
 def spoil(path: Path, table: str, number: int) -> None:
@@ -100,23 +105,25 @@ def spoil(path: Path, table: str, number: int) -> None:
 def test_a_dump_of_a_damaged_store_refers_to_nothing_that_is_lost(path: Path, url: str, tmp_path: Path) -> None:
     path.unlink()
     with Store(url) as store:
-        fill(store, np.random.default_rng(0))  # preference 10 corrects 1, and 11 takes 3 back
+        fill(store, np.random.default_rng(0))  # answer 10 corrects 1, and 11 takes 3 back
         whole = dump.read(store)
     with sqlite3.connect(path) as db:
-        db.execute("DROP TRIGGER preferences_no_update")
-    spoil(path, "meta", 1)
+        db.execute("DROP TRIGGER answers_no_update")
+    spoil(path, "runs", 1)
+    spoil(path, "annotators", 2)
     spoil(path, "segments", 6)
     for seq in (1, 3):
-        spoil(path, "preferences", seq)
+        spoil(path, "answers", seq)
     held = read(url)
-    lost = {q["id"] for q in whole.rows["queries"] if 6 in (q["left_id"], q["right_id"])}
+    lost = {row["question_id"] for row in whole.rows["question_segments"] if row["segment_id"] == 6}
     assert len(lost) == 2
     assert held.info is None
+    assert [row["name"] for row in held.rows["annotators"]] == ["oracle", "annotator 2"]
     assert {row["id"] for row in held.rows["segments"]} == {row["id"] for row in whole.rows["segments"]} - {6}
-    assert {row["id"] for row in held.rows["queries"]} == {row["id"] for row in whole.rows["queries"]} - lost
-    left = {row["seq"]: row for row in whole.rows["preferences"] if row["query_id"] not in lost}
-    assert {row["seq"] for row in held.rows["preferences"]} == left.keys() - {1, 3, 11}
-    assert held.rows["preferences"][-1] == left[10] | {"supersedes": None}
+    assert {row["id"] for row in held.rows["questions"]} == {row["id"] for row in whole.rows["questions"]} - lost
+    left = {row["seq"]: row for row in whole.rows["answers"] if row["question_id"] not in lost}
+    assert {row["seq"] for row in held.rows["answers"]} == left.keys() - {1, 3, 11}
+    assert held.rows["answers"][-2:] == [left[10] | {"replaces": None}, left[12]]
     with Store(f"sqlite:///{tmp_path}/copy") as new:
         dump.write(new, held)
-        assert dump.read(new).rows["preferences"] == held.rows["preferences"]
+        assert dump.read(new).rows["answers"] == held.rows["answers"]

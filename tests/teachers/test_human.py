@@ -6,17 +6,20 @@ import time
 from pathlib import Path
 
 import pytest
+from builders import make_answer
 
 from prefrl.config.run import TrainConfig
 from prefrl.errors import EnvError
-from prefrl.feedback.answer import effective
+from prefrl.feedback.answer import standing
+from prefrl.feedback.comparison import Preferred
+from prefrl.feedback.question import Question
 from prefrl.runs.run_dir import RunDir
-from prefrl.store.store import Answer, Store
+from prefrl.store.store import Store
 from prefrl.teachers.human import wait_for_answers
 from prefrl.training.loop import train
 
 TRAIN = [sys.executable, "-m", "prefrl", "train", "CartPole-v1", "--teacher", "human", "--steps", "6000"]
-OPTIONS = ["--labels", "24", "--slack", "4", "--spans", "3", "--explore-steps", "600", "--segment-length", "20"]
+OPTIONS = ["--labels", "24", "--slack", "4", "--rounds", "3", "--explore-steps", "600", "--segment-length", "20"]
 
 
 def store_of(run_dir: Path, trainer: subprocess.Popen[str]) -> Store:
@@ -26,11 +29,15 @@ def store_of(run_dir: Path, trainer: subprocess.Popen[str]) -> Store:
     return Store(RunDir(run_dir).store_url)
 
 
+def better(question: Question) -> Preferred:
+    left, right = question.segments
+    return "right" if right.true_return > left.true_return else "left"
+
+
 def answer(store: Store, count: int) -> int:
-    """Answer `count` pending queries, or as many as there are, the way a person who looks at the poles would."""
+    """Answer `count` pending questions, or as many as there are, the way a person who looks at the poles would."""
     asked = store.pending(limit=count)
-    better = [("left", "right")[q.right.true_return > q.left.true_return] for q in asked]
-    store.add_answers([Answer(q.id or 0, c, annotator="ann") for q, c in zip(asked, better, strict=True)])  # type: ignore[arg-type]
+    store.add_answers([make_answer(question, better(question), "ann") for question in asked])
     return len(asked)
 
 
@@ -52,9 +59,9 @@ def test_training_waits_for_a_person_and_uses_each_answer_once(tmp_path: Path) -
     assert "waiting for" in told
     assert f"prefrl label {run_dir}" in told
     assert store.pending() == []  # nobody is asked for what nothing is learned from any more
-    counted = effective(store.preferences())
+    counted = standing(store.answers())
     assert 20 <= len(counted) <= 24  # a person may be `slack` behind, and is never asked for more
-    assert len({p.query.id for p in counted}) == len(counted)
+    assert len({p.question.id for p in counted}) == len(counted)
     last = RunDir(run_dir).metrics()[-1]
     assert last["num_preferences"] >= 16
     assert RunDir(run_dir).metrics()[0]["seconds/wait"] > 1

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders import make_answer
 from small import SMALL
 
 from prefrl.config.algorithms import PPOConfig
-from prefrl.config.run import RewardConfig, TrainConfig
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.run import TrainConfig
 from prefrl.data.episode import cut
-from prefrl.feedback.answer import Preference
-from prefrl.feedback.comparison import Choice
-from prefrl.feedback.question import Query
+from prefrl.feedback.comparison import Preferred
+from prefrl.feedback.question import Question
 from prefrl.runs.files import json_values
 from prefrl.training.alarms import Alarm, raised
 from prefrl.training.learner import Learner
@@ -26,7 +27,7 @@ OVERDONE = TrainConfig(
     steps=16_000,
     labels=400,
     segment_length=10,
-    spans=12,
+    rounds=12,
     explore_steps=1600,
     initial_share=0.3,
     selector="uniform",
@@ -48,33 +49,39 @@ def kinds(alarms: list[Alarm]) -> set[str]:
 
 
 def taught(
-    choose: Callable[[int, Choice], Choice], broken: Callable[[Learner], None] | None = None, sessions: int = 6
+    choose: Callable[[int, Preferred], Preferred], broken: Callable[[Learner], None] | None = None, sessions: int = 6
 ) -> list[dict[str, Any]]:
-    """Records of a run of `sessions` spans with 25 answers each: `choose` gives them, told the number and the truth."""
+    """Records of a run of `sessions` rounds with 25 answers each, which `choose` gives by number and truth."""
     learner = Learner(dataclasses.replace(SMALL, reward_model=QUICK))
     segments = cut(learner.explore(4000), SMALL.segment_length)
     rng, known, records = np.random.default_rng(0), [], []
-    for span in range(sessions):
+    for round_index in range(sessions):
         new = []
-        for seq in range(25 * span + 1, 25 * span + 26):
+        for seq in range(25 * round_index + 1, 25 * round_index + 26):
             left, right = (segments[i] for i in rng.choice(len(segments), 2, replace=False))
-            best: Choice = "left" if left.true_return > right.true_return else "right"
-            new.append(Preference(seq, Query(left, right, id=seq), choose(seq, best)))
+            best: Preferred = "left" if left.true_return > right.true_return else "right"
+            new.append(make_answer(Question((left, right), id=seq), choose(seq, best), seq=seq))
         signals = before_fit(learner.ensemble, new, segments) if known else {}
         known += new
         recent = learner.explore(400)
-        metrics = learner.learn_reward(span, known, recent, cut(recent, SMALL.segment_length))
+        metrics = learner.learn_reward(round_index, known, recent, cut(recent, SMALL.segment_length))
         if broken:
             broken(learner)
         signals |= after_fit(learner.ensemble, known, segments)
         fitted = {f"reward/{k}": v for k, v in metrics.as_dict().items()} if metrics else {}
-        record = {"span": span, "num_timesteps": 100 * (span + 1), "num_preferences": len(known), **fitted, **signals}
+        record = {
+            "round": round_index,
+            "num_timesteps": 100 * (round_index + 1),
+            "num_preferences": len(known),
+            **fitted,
+            **signals,
+        }
         records.append(json_values(record))
     return records
 
 
 def alarms_of(records: list[dict[str, Any]]) -> set[str]:
-    """Of any span."""
+    """Of any round."""
     return set().union(*(kinds(raised(records[: i + 1], steps=600)) for i in range(len(records))))
 
 
@@ -94,7 +101,7 @@ def test_honest_answers_raise_none() -> None:
     assert 0.02 < last["signals/ensemble_spread"] < 2
 
 
-def opposite(best: Choice) -> Choice:
+def opposite(best: Preferred) -> Preferred:
     return "right" if best == "left" else "left"
 
 
@@ -153,7 +160,7 @@ GOOD = fresh(20, 20)
         ([GOOD, GOOD, GOOD, fresh(5, 10), fresh(5, 10)], True),  # p is less where it was right for longer
         ([GOOD, GOOD, GOOD, fresh(5, 10), fresh(6, 10)], False),  # but a coin is not right more often than not
         ([GOOD, fresh(1, 8), fresh(1, 6), fresh(0, 6)], True),
-        ([GOOD, fresh(0, 20)], False),  # one span may be wrong altogether
+        ([GOOD, fresh(0, 20)], False),  # one round may be wrong altogether
         ([fresh(2, 10), fresh(2, 10)], False),  # it never was right, so that it is no fall
         ([fresh(9, 20), fresh(2, 10), fresh(2, 10)], False),
         ([GOOD, fresh(0, 6), fresh(0, 6)], False),  # too few to say
@@ -198,7 +205,7 @@ def test_without_a_held_out_share_nothing_is_said_about_labels() -> None:
 
 def test_records_of_an_older_version_and_of_the_true_reward_raise_none() -> None:
     assert raised([], 10) == []
-    assert raised([{"span": 1, "num_timesteps": 10, "reward/held_out_accuracy": 0.4, "num_preferences": 20}], 10) == []
+    assert raised([{"round": 1, "num_timesteps": 10, "reward/held_out_accuracy": 0.4, "num_preferences": 20}], 10) == []
 
 
 def test_each_message_is_one_line_that_says_what_to_do() -> None:

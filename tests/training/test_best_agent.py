@@ -5,15 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from learners import SMALL, SMALL_SAC, preferences
-from stable_baselines3 import SAC
+from learners import SMALL, SMALL_SAC, answers
 
-from prefrl.algorithms import replay
-from prefrl.algorithms.saving import agent_files
-from prefrl.config.run import RewardConfig, TrainConfig
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.run import TrainConfig
 from prefrl.data.episode import cut
 from prefrl.errors import CheckpointError
-from prefrl.feedback.comparison import Choice
+from prefrl.feedback.comparison import Comparison, Preferred
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.run_dir import RunDir
 from prefrl.training.best_agent import Trial, choose, mean_return
@@ -24,9 +22,10 @@ TRUE = dataclasses.replace(SMALL, reward="true")
 
 def go(learner: Learner, speed: float) -> None:
     """Make the agent move at this speed from now on, wherever it is."""
-    last = learner.agent.actor.mu if isinstance(learner.agent, SAC) else learner.agent.policy.action_net
-    last.weight.data.zero_()  # type: ignore[union-attr]
-    last.bias.data.fill_(np.arctanh(speed) if isinstance(learner.agent, SAC) else speed)  # type: ignore[union-attr]
+    agent, squashes = learner.algorithm.agent, learner.config.algorithm == "sac"
+    last = agent.actor.mu if squashes else agent.policy.action_net
+    last.weight.data.zero_()
+    last.bias.data.fill_(np.arctanh(speed) if squashes else speed)
 
 
 def saved(config: TrainConfig, folder: Path, speeds: Sequence[float]) -> tuple[Learner, list[Checkpoint]]:
@@ -34,7 +33,7 @@ def saved(config: TrainConfig, folder: Path, speeds: Sequence[float]) -> tuple[L
     learner, run = Learner(config), RunDir.create(folder / "run", config)
     for speed in speeds:
         go(learner, speed)
-        learner.agent.num_timesteps += 100
+        learner.algorithm.num_timesteps += 100
         if speed != speeds[-1]:
             learner.save(run, 1, [])
     return learner, run.whole_checkpoints()
@@ -50,7 +49,7 @@ def test_the_best_agent_is_kept_whether_it_is_the_last_or_not(
     assert list(trial.earned) == [100, 200, 300]
     assert list(trial.earned.values()) == pytest.approx([speed * 20 for speed in speeds])
     assert trial.best == best
-    assert [e.true_return for e in learner.perform(20)] == pytest.approx([15.0] * learner.recorder.num_envs)
+    assert [e.true_return for e in learner.roll_out(20)] == pytest.approx([15.0] * learner.recorder.num_envs)
     assert learner.num_timesteps == 300
 
 
@@ -59,11 +58,11 @@ def test_a_taught_agent_is_judged_by_what_it_was_taught(said: str, best: int, tm
     config = dataclasses.replace(SMALL, reward_model=RewardConfig(members=2, hidden=(16,), learning_rate=1e-2))
     learner, earlier = saved(config, tmp_path, (-0.5, 0.0, 0.5))
     episodes = learner.explore(4000)
-    learner.agent.num_timesteps = 300
-    known = preferences(episodes)
+    learner.algorithm.num_timesteps = 300
+    known = answers(episodes)
     if said == "turned round":
-        other: dict[Choice, Choice] = {"left": "right", "right": "left"}
-        known = [dataclasses.replace(p, choice=other[p.choice]) for p in known if p.choice]
+        other: dict[Preferred, Preferred] = {"left": "right", "right": "left"}
+        known = [dataclasses.replace(a, value=Comparison(other[a.value.preferred])) for a in known]
     learner.learn_reward(0, known, episodes, cut(episodes, config.segment_length))
     reward = {name: value.clone() for name, value in learner.ensemble.state_dict().items()}
     assert choose(learner, earlier).best == best
@@ -86,7 +85,7 @@ def test_without_a_time_limit_episodes_are_cut_but_not_to_less_than_a_clip(
     config = dataclasses.replace(TRUE, env_id="Endless-v0", steps=4 * 2 * 2 * affordable)
     learner, earlier = saved(config, tmp_path, (0.25, 0.5))
     assert bool(choose(learner, earlier).earned) is tried
-    assert {len(e.actions) for e in learner.perform(affordable)} == {affordable}
+    assert {len(e.actions) for e in learner.roll_out(affordable)} == {affordable}
 
 
 def test_what_is_filmed_is_not_done_again(tmp_path: Path) -> None:
@@ -105,14 +104,14 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 def test_trying_agents_leaves_no_trace(tmp_path: Path) -> None:
     config = dataclasses.replace(SMALL_SAC, reward="true")
     learner, earlier = saved(config, tmp_path, (0.25, 0.5))
-    learner.practise(1, learner.num_timesteps + 100, lambda _: None)
+    learner.train(1, learner.num_timesteps + 100, lambda _: None)
     go(learner, 0.5)
-    before = agent_files(learner.agent, learner.normaliser)
-    remembered = replay.to_bytes(learner.agent)  # type: ignore[arg-type]
+    before = learner.algorithm.files()
+    remembered = learner.algorithm.memory()
     assert choose(learner, earlier).best == learner.num_timesteps == 300
-    assert agent_files(learner.agent, learner.normaliser) == before
-    assert replay.to_bytes(learner.agent) == remembered  # type: ignore[arg-type]
-    assert learner.normaliser.training
+    assert learner.algorithm.files() == before
+    assert learner.algorithm.memory() == remembered
+    assert learner.algorithm.normaliser.training
 
 
 def test_the_mean_is_of_what_agents_are_paid_for() -> None:
@@ -120,7 +119,11 @@ def test_the_mean_is_of_what_agents_are_paid_for() -> None:
     learner.ensemble.output_mean.fill_(-1.0)
     whole = learner.explore(40)[0]
     short = dataclasses.replace(
-        whole, obs=whole.obs[:3], actions=whole.actions[:2], true_rewards=whole.true_rewards[:2], terminated=True
+        whole,
+        obs={"obs": whole.obs["obs"][:3]},
+        actions=whole.actions[:2],
+        true_rewards=whole.true_rewards[:2],
+        terminated=True,
     )
     raw = [float(learner.ensemble.raw_reward(*e.transitions).sum()) for e in (whole, short)]
     assert mean_return(learner, [whole, short]) == pytest.approx(sum(raw) / 2, rel=1e-5)
@@ -135,7 +138,7 @@ def test_the_mean_is_of_what_agents_are_paid_for() -> None:
 def test_episodes_that_are_not_finite_do_not_count() -> None:
     learner = Learner(SMALL)
     episode = learner.explore(40)[0]
-    broken = dataclasses.replace(episode, obs=np.full_like(episode.obs, np.nan))
+    broken = dataclasses.replace(episode, obs={"obs": np.full_like(episode.obs["obs"], np.nan)})
     assert mean_return(learner, [episode, broken]) == mean_return(learner, [episode])
     assert mean_return(learner, [broken]) == -np.inf
     learner.config = TRUE

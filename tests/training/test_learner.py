@@ -7,15 +7,17 @@ import pytest
 import torch
 import toy_envs
 from canary import Canary
-from learners import SMALL, SMALL_SAC, preferences
+from learners import SMALL, SMALL_SAC, answers
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from prefrl.algorithms import replay
 from prefrl.config.run import TrainConfig
-from prefrl.data.episode import Episode, cut, stack
+from prefrl.data.batch import stack
+from prefrl.data.episode import Episode, cut
+from prefrl.data.spaces import named
 from prefrl.errors import CheckpointError, UsageError
-from prefrl.feedback.answer import Preference, fingerprint
-from prefrl.feedback.comparison import Choice
+from prefrl.feedback.answer import Answer, fingerprint
+from prefrl.feedback.comparison import Preferred
 from prefrl.rewards.fit import FitMetrics
 from prefrl.rewards.novelty import StateEntropy
 from prefrl.runs.run_dir import RunDir
@@ -27,16 +29,16 @@ def explored(config: TrainConfig = SMALL, steps: int = 100) -> tuple[Learner, li
     return learner, learner.explore(steps)
 
 
-def practise(learner: Learner, span: int, steps: int) -> list[Episode]:
-    return learner.practise(span, learner.num_timesteps + steps, lambda _: None)
+def train(learner: Learner, round_index: int, steps: int) -> list[Episode]:
+    return learner.train(round_index, learner.num_timesteps + steps, lambda _: None)
 
 
-def learn(learner: Learner, span: int, answers: list[Preference], episodes: list[Episode]) -> FitMetrics | None:
-    return learner.learn_reward(span, answers, episodes, cut(episodes, learner.config.segment_length))
+def learn(learner: Learner, round_index: int, given: list[Answer], episodes: list[Episode]) -> FitMetrics | None:
+    return learner.learn_reward(round_index, given, episodes, cut(episodes, learner.config.segment_length))
 
 
 def weights(learner: Learner) -> list[float]:
-    return torch.cat([p.detach().flatten() for p in learner.agent.policy.parameters()]).tolist()
+    return torch.cat([p.detach().flatten() for p in learner.algorithm.agent.policy.parameters()]).tolist()
 
 
 def actions(episodes: list[Episode]) -> list[list[float]]:
@@ -59,12 +61,12 @@ def test_the_seed_decides_what_is_explored() -> None:
     assert actions(explored()[1]) != actions(explored(dataclasses.replace(SMALL, seed=1))[1])
 
 
-def test_practice_goes_on_until_it_is_told_and_says_so_after_each_rollout() -> None:
+def test_training_goes_on_until_the_given_step_and_reports_each_rollout() -> None:
     learner, _ = explored()
-    told: list[int] = []
+    heard: list[int] = []
     before = weights(learner)
-    episodes = learner.practise(1, 180, told.append)
-    assert told == [140, 180]
+    episodes = learner.train(1, 180, heard.append)
+    assert heard == [140, 180]
     assert learner.num_timesteps == 180
     assert sum(len(e.actions) for e in episodes) == 80
     assert weights(learner) != before
@@ -75,7 +77,7 @@ def test_an_agent_whose_update_leads_to_nan_is_reported_not_trained_on(config: T
     wild = {name: dataclasses.replace(getattr(config, name), learning_rate=1e12) for name in ("ppo", "sac")}
     learner = Learner(dataclasses.replace(config, **wild))
     with pytest.raises(UsageError, match=rf"NaN.*after \d+ steps; .*lower --{config.algorithm}.learning-rate"):
-        practise(learner, 1, 400)
+        train(learner, 1, 400)
 
 
 def test_sac_that_breaks_while_it_explores_does_not_act_on_it() -> None:
@@ -86,7 +88,7 @@ def test_sac_that_breaks_while_it_explores_does_not_act_on_it() -> None:
 
 def test_no_checkpoint_is_written_of_a_broken_agent(tmp_path: Path) -> None:
     learner, run = Learner(SMALL), RunDir.create(tmp_path / "run", SMALL)
-    learner.agent.policy.value_net.bias.data[:] = torch.nan
+    learner.algorithm.agent.policy.value_net.bias.data[:] = torch.nan
     with pytest.raises(UsageError, match="NaN"):
         learner.save(run, 1, [])
     assert run.latest_checkpoint() is None
@@ -103,11 +105,11 @@ def test_only_fits_take_more_than_a_thread(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("prefrl.training.learner.FIT_THREADS", 2)
     monkeypatch.setattr("prefrl.training.learner.fit", fail)
     with pytest.raises(ZeroDivisionError):
-        learn(learner, 1, preferences(episodes), episodes)
+        learn(learner, 1, answers(episodes), episodes)
     assert (threads, torch.get_num_threads()) == ([2], 1)
 
 
-def test_a_span_begins_with_a_reset_whatever_was_before() -> None:
+def test_a_round_begins_with_a_reset_whatever_was_before() -> None:
     learner, disturbed = Learner(SMALL), Learner(SMALL)
     for _ in range(7):
         disturbed.recorder.reset()
@@ -115,72 +117,67 @@ def test_a_span_begins_with_a_reset_whatever_was_before() -> None:
     torch.rand(3)
     runs = []
     for either in (learner, disturbed):
-        runs.append((actions(practise(either, 1, 40)), weights(either)))
+        runs.append((actions(train(either, 1, 40)), weights(either)))
     assert runs[0] == runs[1]
 
 
-def test_no_episode_runs_from_one_span_into_the_next() -> None:
+def test_no_episode_runs_from_one_round_into_the_next() -> None:
     learner, _ = explored()
-    for span in (1, 2):
-        first = practise(learner, span, 40)[0]
-        assert abs(first.obs[0, 0]) <= 1  # where MoveRight's episodes begin
+    for round_index in (1, 2):
+        first = train(learner, round_index, 40)[0]
+        assert abs(first.obs["obs"][0, 0]) <= 1  # where MoveRight's episodes begin
 
 
 def test_the_step_size_falls_linearly_with_the_steps() -> None:
     learner, _ = explored()  # 100 of 1000 steps; from 3e-4 to 1e-4
-    practise(learner, 1, 400)
-    assert learner.agent.policy.optimizer.param_groups[0]["lr"] == pytest.approx(2.8e-4)
-    practise(learner, 2, 40)
-    assert learner.agent.policy.optimizer.param_groups[0]["lr"] == pytest.approx(2e-4)
+    train(learner, 1, 400)
+    assert learner.algorithm.agent.policy.optimizer.param_groups[0]["lr"] == pytest.approx(2.8e-4)
+    train(learner, 2, 40)
+    assert learner.algorithm.agent.policy.optimizer.param_groups[0]["lr"] == pytest.approx(2e-4)
 
 
-@pytest.mark.parametrize("choice", ["skip", None])
-def test_too_few_answers_teach_nothing(choice: Choice | None) -> None:
+@pytest.mark.parametrize("said", ["skip", None])
+def test_too_few_answers_teach_nothing(said: Preferred | None) -> None:
     learner, episodes = explored()
     before = learner.ensemble.to_bytes()
-    few = preferences(episodes, "skip") if choice else preferences(episodes)[:1]
+    few = answers(episodes, said) if said else answers(episodes)[:1]
     assert learn(learner, 0, few, episodes) is None
     assert learner.ensemble.to_bytes() == before
 
 
 def test_the_reward_is_rescaled_on_recent_behaviour_and_is_what_the_agent_is_paid() -> None:
     learner, episodes = explored()
-    metrics = learn(learner, 0, preferences(episodes), episodes)
+    metrics = learn(learner, 0, answers(episodes), episodes)
     assert metrics is not None
-    assert metrics.preferences == len(preferences(episodes))
+    assert metrics.preferences == len(answers(episodes))
     segments = cut(episodes, SMALL.segment_length)
-    obs, taken, absorbing = stack(segments)
-    raw = learner.ensemble.segment_rewards(*(torch.from_numpy(x) for x in (obs, taken, absorbing))).mean(0)
+    raw = learner.ensemble.segment_rewards(stack(segments).map(torch.from_numpy)).mean(0)
     np.testing.assert_allclose(learner.ensemble.output_mean.item(), raw.mean().item(), atol=1e-5)
     np.testing.assert_allclose(learner.ensemble.output_std.item(), raw.std().item(), rtol=1e-3)
-    again = practise(learner, 1, 40)
-    expected = np.concatenate(
-        [learner.ensemble.reward(e.obs[:-1], e.actions, e.obs[1:], np.zeros(len(e.actions), bool)) for e in again]
-    )
+    again = train(learner, 1, 40)
+    expected = np.concatenate([learner.ensemble.reward(*e.transitions) for e in again])
     assert np.ptp(expected) > 0
     learner.paid.seed(0)
     learner.paid.reset()
     _, rewards, _, infos = learner.paid.step(np.ones((2, 1)))
     (a, b) = learner.recorder.drain()
-    assert rewards[0] == pytest.approx(
-        learner.ensemble.reward(a.obs[:-1], a.actions, a.obs[1:], np.zeros(1, bool))[0], abs=1e-5
-    )
+    assert rewards[0] == pytest.approx(learner.ensemble.reward(*a.transitions)[0], abs=1e-5)
     assert [info["true_reward"] for info in infos] == [1.0, 1.0]
     assert b.true_return == 1.0
 
 
-def test_values_follow_the_reward_from_the_first_span_on() -> None:
+def test_values_follow_the_reward_from_the_first_round_on() -> None:
     learner, episodes = explored()
 
     def value() -> float:
-        return learner.agent.policy.value_net.bias.item()
+        return learner.algorithm.agent.policy.value_net.bias.item()
 
     before = value()
-    learn(learner, 0, preferences(episodes), episodes)
+    learn(learner, 0, answers(episodes), episodes)
     assert value() == before  # it has not learned any yet
-    episodes = practise(learner, 1, 80)
+    episodes = train(learner, 1, 80)
     before = value()
-    learn(learner, 1, preferences(episodes), episodes)
+    learn(learner, 1, answers(episodes), episodes)
     assert value() != before
 
 
@@ -188,20 +185,20 @@ def test_sac_is_paid_by_the_net_even_before_it_was_fitted() -> None:
     learner = Learner(SMALL_SAC)
     episodes = learner.explore(100)
     assert learn(learner, 0, [], episodes) is None
-    paid = learner.agent.replay_buffer.rewards[:50].copy()  # type: ignore[union-attr]
-    replay.relabel(learner.agent, learner.paid)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(learner.agent.replay_buffer.rewards[:50], paid)  # type: ignore[union-attr]
+    paid = learner.algorithm.agent.replay_buffer.rewards[:50].copy()  # type: ignore[union-attr]
+    replay.relabel(learner.algorithm.agent, learner.paid)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(learner.algorithm.agent.replay_buffer.rewards[:50], paid)  # type: ignore[union-attr]
 
 
 def test_dying_is_paid_by_the_newest_fit() -> None:
     learner = Learner(SMALL, DummyVecEnv([toy_envs.OneStep] * 2))
     episodes = learner.explore(100)
-    learn(learner, 0, preferences(episodes), episodes)
+    learn(learner, 0, answers(episodes), episodes)
     worth = SMALL.ppo.gamma / (1 - SMALL.ppo.gamma) * learner.ensemble.absorbing_reward()
     learner.paid.reset()
     _, rewards, _, _ = learner.paid.step(np.zeros((2, 1)))
     e = learner.recorder.drain()[0]
-    alone = learner.ensemble.reward(e.obs[:-1], e.actions, e.obs[1:], np.ones(1, bool))[0]
+    alone = learner.ensemble.reward(*e.transitions)[0]
     assert rewards[0] == pytest.approx(alone + worth, rel=1e-4)
 
 
@@ -209,26 +206,26 @@ def test_where_episodes_end_sac_is_paid_in_units_that_no_fit_moves(tmp_path: Pat
     # SB3's values would need tens of thousands of gradient steps to follow what an end is worth after a fit.
     learner = Learner(SMALL_SAC, DummyVecEnv([toy_envs.OneStep] * 2))
     episodes = learner.explore(100)
-    learn(learner, 0, preferences(episodes), episodes)
+    learn(learner, 0, answers(episodes), episodes)
     learner.ensemble.output_mean.fill_(0.3)
     learner.ensemble.output_std.fill_(0.1)
-    learn(learner, 1, preferences(episodes), [])  # nothing to take another scale from
+    learn(learner, 1, answers(episodes), [])  # nothing to take another scale from
     rng = np.random.default_rng(0)
     obs, actions, after = (rng.standard_normal((4, 1)).astype(np.float32) for _ in range(3))
-    ends = np.array([True, True, False, False])
-    paid = learner.paid.pay(obs, actions, after, ends)
-    np.testing.assert_array_equal(learner.ensemble.raw_reward(obs, actions, after, ends), paid)
-    buffer = learner.agent.replay_buffer  # type: ignore[union-attr]
+    transitions = (named(obs), actions, named(after), np.array([True, True, False, False]))
+    paid = learner.paid.pay(*transitions)
+    np.testing.assert_array_equal(learner.ensemble.raw_reward(*transitions), paid)
+    buffer = learner.algorithm.agent.replay_buffer  # type: ignore[union-attr]
     done = [x[:50].reshape(100, 1).astype(np.float32) for x in (buffer.observations, buffer.actions)]
     reached = buffer.next_observations[:50].reshape(100, 1).astype(np.float32)
-    expected = learner.ensemble.raw_reward(*done, reached, np.ones(100, bool))
+    expected = learner.ensemble.raw_reward(named(done[0]), done[1], named(reached), np.ones(100, bool))
     np.testing.assert_allclose(buffer.rewards[:50].ravel(), expected, rtol=1e-4, atol=1e-5)
 
     run = RunDir.create(tmp_path / "run", SMALL_SAC)
     learner.save(run, 0, [])
     other = Learner(SMALL_SAC, DummyVecEnv([toy_envs.OneStep] * 2))
     other.restore(run.latest_checkpoint())  # type: ignore[arg-type]
-    np.testing.assert_array_equal(other.paid.pay(obs, actions, after, ends), paid)
+    np.testing.assert_array_equal(other.paid.pay(*transitions), paid)
 
 
 def test_sac_with_neutral_endings_is_paid_what_living_is_worth_on_average() -> None:
@@ -240,9 +237,9 @@ def test_sac_with_neutral_endings_is_paid_what_living_is_worth_on_average() -> N
 
 def test_the_ceiling_is_paid_the_true_reward() -> None:
     learner = Learner(dataclasses.replace(SMALL, reward="true"))
-    learner.normaliser.norm_reward = False
-    learner.normaliser.reset()
-    _, rewards, _, _ = learner.normaliser.step(np.array([[0.25], [-0.5]]))
+    learner.algorithm.normaliser.norm_reward = False
+    learner.algorithm.normaliser.reset()
+    _, rewards, _, _ = learner.algorithm.normaliser.step(np.array([[0.25], [-0.5]]))
     assert rewards.tolist() == [0.25, -0.5]
 
 
@@ -253,15 +250,15 @@ def test_sac_seeks_novelty_first_and_remembers_what_it_is_then_paid_for(monkeypa
     learner = Learner(SMALL_SAC)
     episodes = learner.explore(100)
     assert learner.num_timesteps == sum(len(e.actions) for e in episodes) == 100
-    buffer = learner.agent.replay_buffer  # type: ignore[union-attr]
+    buffer = learner.algorithm.agent.replay_buffer  # type: ignore[union-attr]
     assert len(novelty) == 50
     assert np.concatenate(novelty).max() > 0
-    learn(learner, 0, preferences(episodes), episodes)
+    learn(learner, 0, answers(episodes), episodes)
     obs, after = (x[:50].reshape(100, 1).astype(np.float32) for x in (buffer.observations, buffer.next_observations))
     executed = buffer.actions[:50].reshape(100, 1)  # the space is [-1, 1]
-    expected = learner.ensemble.reward(obs, executed, after, np.zeros(100, bool))
+    expected = learner.ensemble.reward(named(obs), executed, named(after), np.zeros(100, bool))
     np.testing.assert_allclose(buffer.rewards[:50].ravel(), expected, rtol=1e-4, atol=1e-5)
-    practise(learner, 1, 60)
+    train(learner, 1, 60)
     assert learner.paid.reward_function is learner.ensemble
     assert buffer.pos == 80
 
@@ -270,22 +267,22 @@ def test_sac_seeks_novelty_first_and_remembers_what_it_is_then_paid_for(monkeypa
 def test_a_learner_that_was_saved_goes_on_as_if_it_had_not_been(config: TrainConfig, tmp_path: Path) -> None:
     run = RunDir.create(tmp_path / "run", config)
     learner, episodes = explored(config)
-    learn(learner, 0, preferences(episodes), episodes)
-    practise(learner, 1, 80)
-    learner.save(run, 1, preferences(episodes)[:5])
+    learn(learner, 0, answers(episodes), episodes)
+    train(learner, 1, 80)
+    learner.save(run, 1, answers(episodes)[:5])
     other = Learner(config)
     checkpoint = run.latest_checkpoint()
     assert checkpoint is not None
-    assert (checkpoint.state["span"], checkpoint.state["watermark"]) == (1, 5)
-    assert checkpoint.state["answers"] == fingerprint(preferences(episodes)[:5])
+    assert (checkpoint.state["round"], checkpoint.state["watermark"]) == (1, 5)
+    assert checkpoint.state["answers"] == fingerprint(answers(episodes)[:5])
     assert (checkpoint.state["env_id"], checkpoint.state["resume"]) == ("MoveRight-v0", "exact")
     other.restore(checkpoint)
     assert other.num_timesteps == learner.num_timesteps == 180
     assert other.ensemble.to_bytes() == learner.ensemble.to_bytes()
     after = []
     for either in (learner, other):
-        episodes = practise(either, 2, 80)
-        metrics = learn(either, 2, preferences(episodes), episodes)
+        episodes = train(either, 2, 80)
+        metrics = learn(either, 2, answers(episodes), episodes)
         after.append((actions(episodes), weights(either), metrics, either.ensemble.to_bytes()))
     assert after[0] == after[1]
 
@@ -305,7 +302,7 @@ def test_a_checkpoint_of_another_reward_model_is_refused(tmp_path: Path) -> None
     [
         ({}, "exact"),
         ({"env_id": "Windy-v0"}, "not exact: the environment does not repeat itself"),
-        ({"teacher": "human"}, "not exact: a person's answers come at other times"),
+        ({"teacher": "human"}, "not exact: answers of the teacher human come at other times"),
         ({"teacher": "human", "reward": "true"}, "exact"),
         ({"record_frames": True}, "not exact: the environment was recorded"),
     ],
@@ -347,7 +344,7 @@ def test_a_pickle_in_a_checkpoint_is_refused_and_never_run(name: str, tmp_path: 
     """Its hash is right: whoever made the checkpoint meant it."""
     run, canary = RunDir.create(tmp_path / "run", SMALL), tmp_path / "canary"
     learner, _ = explored()
-    practise(learner, 1, 80)
+    train(learner, 1, 80)
     learner.save(run, 0, [])
     before = run.latest_checkpoint()
     assert before is not None

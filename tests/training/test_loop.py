@@ -13,7 +13,8 @@ import small_runs
 from small_runs import SMALL, hashes
 
 from prefrl.config.algorithms import PPOConfig, SACConfig
-from prefrl.config.run import OracleConfig, RewardConfig
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.teachers import OracleConfig
 from prefrl.errors import EnvError, LockedError, StorageError, StoreError, UsageError
 from prefrl.evaluation.evaluate import evaluate
 from prefrl.runs.run_dir import RunDir
@@ -27,7 +28,7 @@ LEARNS = dataclasses.replace(
     steps=5000,
     labels=100,
     segment_length=5,
-    spans=10,
+    rounds=10,
     explore_steps=800,
     initial_share=0.5,
     ppo=PPOConfig(n_envs=8, n_steps=40, batch_size=80, hidden=(16,), learning_rate=1e-3, gamma=0.9, log_std_init=-0.5),
@@ -35,9 +36,9 @@ LEARNS = dataclasses.replace(
 )
 
 
-def choices(run: RunDir) -> list[str | None]:
+def answers(run: RunDir) -> list[str]:
     with Store(run.store_url) as store:
-        return [p.choice for p in store.preferences()]
+        return [answer.words for answer in store.answers()]
 
 
 def test_learning_from_preferences_works(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_the_matched_ceiling_learns_too(tmp_path: Path) -> None:
     assert result.true_return.mean > 15
     assert (result.num_preferences, result.reward_model) == (0, None)
     with Store(run.store_url) as store:
-        assert store.num_queries() == 0
+        assert store.num_questions() == 0
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +91,9 @@ def test_a_run_leaves_what_was_asked_for(small: RunDir) -> None:
     assert any(small.tensorboard.iterdir())
 
 
-def test_metrics_have_a_line_for_each_span(small: RunDir) -> None:
-    lines = [m for m in small.metrics() if m["span"] > 0]
-    assert [m["span"] for m in lines] == [1, 2, 3, 4]
+def test_metrics_have_a_line_for_each_round(small: RunDir) -> None:
+    lines = [m for m in small.metrics() if m["round"] > 0]
+    assert [m["round"] for m in lines] == [1, 2, 3, 4]
     assert [m["num_timesteps"] for m in lines] == sorted({m["num_timesteps"] for m in lines})
     assert [m["num_preferences"] for m in lines][-1] == 20
     for m in lines:
@@ -107,26 +108,26 @@ def test_metrics_have_a_line_for_each_span(small: RunDir) -> None:
 def test_the_label_budget_is_spent_exactly(labels: int, tmp_path: Path) -> None:
     run = train(dataclasses.replace(SMALL, labels=labels), tmp_path / "run")
     with Store(run.store_url) as store:
-        assert (store.num_queries(), store.num_preferences(), store.pending()) == (labels, labels, [])
+        assert (store.num_questions(), store.num_answers(), store.pending()) == (labels, labels, [])
 
 
 def test_skips_are_answers_too_and_ties_are_learned_from(tmp_path: Path) -> None:
     run = train(dataclasses.replace(SMALL, oracle=OracleConfig(skip=0.9, tie=0.5, beta=1.0)), tmp_path / "run")
-    assert len(choices(run)) == 20
-    assert "skip" in choices(run)
+    assert len(answers(run)) == 20
+    assert "skip" in answers(run)
 
 
 def test_the_oracle_answers_by_the_true_reward(small: RunDir) -> None:
     with Store(small.store_url) as store:
-        for p in store.preferences():
-            left, right = p.query.left.true_return, p.query.right.true_return
-            assert p.choice == ("left" if left > right else "right" if right > left else "tie")
-            assert p.annotator == "oracle"
+        for answer in store.answers():
+            left, right = (segment.true_return for segment in answer.question.segments)
+            assert answer.words == ("left" if left > right else "right" if right > left else "tie")
+            assert answer.annotator == "oracle"
 
 
 def test_labels_are_asked_on_behaviour_of_the_time(small: RunDir) -> None:
     with Store(small.store_url) as store:
-        asked = [p.query.num_timesteps for p in store.preferences()]
+        asked = [answer.question.num_timesteps for answer in store.answers()]
     assert asked == sorted(asked)
     assert asked[0] == 80
     assert len(set(asked)) == 4
@@ -137,7 +138,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(small: RunDir
     np.random.seed(1)  # noqa: NPY002
     again = train(SMALL, tmp_path / "again")
     assert hashes(again) == hashes(small)
-    assert choices(again) == choices(small)
+    assert answers(again) == answers(small)
     other = train(dataclasses.replace(SMALL, seed=1), tmp_path / "other")
     assert all(hashes(other)[name] != sha for name, sha in hashes(small).items())
 
@@ -146,7 +147,7 @@ def test_the_true_reward_reaches_the_learner_by_the_answers_alone(small: RunDir,
     """Rewards 1024 times as large give a perfect oracle the same answers; nothing else may see the difference."""
     scaled = dataclasses.replace(SMALL, env_kwargs={"reward_scale": 1024.0})
     run = train(scaled, tmp_path / "run")
-    assert choices(run) == choices(small)
+    assert answers(run) == answers(small)
     assert hashes(run) == hashes(small)
     assert run.metrics()[-1]["true_return"] == pytest.approx(1024 * small.metrics()[-1]["true_return"])
 
@@ -195,19 +196,19 @@ def test_a_run_that_was_killed_again_and_again_ends_with_the_same_weights(config
     path = tmp_path / "run"
     killed(
         config, path, "prefrl.store.store", "Store", "add_answers", 2
-    )  # the first span's queries asked, and not answered
+    )  # the first round's questions asked, and not answered
     killed(config, path, "prefrl.runs.run_dir", "RunDir", "write_checkpoint", 2)  # learned from answers, and not saved
-    killed(config, path, "toy_envs", "MoveRight", "step", 130)  # in the middle of a span
+    killed(config, path, "toy_envs", "MoveRight", "step", 130)  # in the middle of a round
     run, uninterrupted = resume(path), train(getattr(small_runs, config), tmp_path / "uninterrupted")
     assert hashes(run) == hashes(uninterrupted)
-    assert choices(run) == choices(uninterrupted)
+    assert answers(run) == answers(uninterrupted)
     assert [m["num_timesteps"] for m in run.metrics()] == [m["num_timesteps"] for m in uninterrupted.metrics()]
 
 
 def test_resuming_a_run_that_is_done_changes_nothing(small: RunDir) -> None:
-    before = hashes(small), choices(small), small.metrics()
+    before = hashes(small), answers(small), small.metrics()
     resume(small.path)
-    assert (hashes(small), choices(small), small.metrics()) == before
+    assert (hashes(small), answers(small), small.metrics()) == before
 
 
 def test_the_best_of_the_last_agents_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +248,7 @@ def test_a_run_that_was_killed_before_its_agent_was_written_writes_it_when_it_is
     run = train(SMALL, tmp_path / "run")
     last = run.whole_checkpoints()[0]
     assert "agent_of" not in last.state  # it is too short to try agents
-    run.agent_zip.write_bytes(b"that of the span before")
+    run.agent_zip.write_bytes(b"that of the round before")
     resume(run.path)
     assert run.has_agent(run.whole_checkpoints()[0])
     assert hashes(run) == dict(last.hashes)
@@ -303,7 +304,7 @@ def test_the_folder_is_named_after_environment_and_seed(tmp_path: Path, monkeypa
 @pytest.mark.parametrize("env_id", ["OneStep-v0", "Endless-v0", "Uneven-v0"])
 def test_episodes_of_one_step_and_episodes_that_never_end(env_id: str, tmp_path: Path) -> None:
     run = train(dataclasses.replace(SMALL, env_id=env_id, labels=8, steps=500), tmp_path / "run")
-    assert len(choices(run)) == 8
+    assert len(answers(run)) == 8
     assert len(run.metrics()) >= 4
 
 
@@ -313,7 +314,7 @@ def test_an_environment_of_bad_numbers_ends_the_run(kwargs: dict[str, str], tmp_
     config = dataclasses.replace(SMALL, env_id="NotFinite-v0", env_kwargs=kwargs, steps=8000, explore_steps=800)
     with pytest.raises(EnvError, match="not finite in 101 steps"):
         train(config, tmp_path / "run")
-    assert choices(RunDir.open(tmp_path / "run")) == []
+    assert answers(RunDir.open(tmp_path / "run")) == []
 
 
 def test_a_run_whose_answers_are_lost_does_not_go_on(tmp_path: Path) -> None:

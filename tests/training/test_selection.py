@@ -2,16 +2,17 @@
 
 import math
 from itertools import combinations
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from builders import make_segment
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from prefrl.config.run import Selector
-from prefrl.data.episode import stack
+from prefrl.data.batch import Batch, stack
 from prefrl.data.segment import Segment
 from prefrl.errors import UsageError
 from prefrl.training.selection import (
@@ -21,7 +22,6 @@ from prefrl.training.selection import (
     disagreement_k_centre,
     entropy,
     k_centre,
-    label_schedule,
     pair_probabilities,
     segment_features,
     select,
@@ -40,49 +40,9 @@ def _pool(size: int, seed: int = 0) -> list[Segment]:
     return [make_segment(rng, steps=5) for _ in range(size)]
 
 
-def _first_obs(obs: np.ndarray, actions: np.ndarray, absorbing: np.ndarray) -> np.ndarray:
+def _first_obs(batch: Batch[NDArray[Any]]) -> np.ndarray:
     """Three members that predict 0, 10 and 20 times the first observed number."""
-    return np.array([[0.0], [10.0], [20.0]]) * obs[:, 0, 0]
-
-
-# label_schedule
-
-
-def test_schedule_by_hand() -> None:
-    # 10 before training; 30 left in shares 4/10, 3/10, 2/10, 1/10.
-    assert label_schedule(40, 4, 0.25) == (10, 12, 9, 6, 3)
-    # 8 left in shares 3/6, 2/6, 1/6: 4, 2 2/3, 1 1/3; the largest remainder is rounded up.
-    assert label_schedule(10, 3, 0.2) == (2, 4, 3, 1)
-
-
-def test_schedule_at_its_edges() -> None:
-    assert label_schedule(0, 3, 0.5) == (0, 0, 0, 0)
-    assert label_schedule(7, 0, 0.1) == (7,)
-    assert label_schedule(1, 2, 0.0) == (1, 0, 0)
-    assert label_schedule(7, 2, 1.0) == (7, 0, 0)
-    assert label_schedule(3, 1, 0.0) == (2, 1)
-
-
-@given(st.integers(0, 10**6), st.integers(0, 300), st.floats(0, 1))
-def test_mistake_15_the_budget_is_exact(total: int, sessions: int, share: float) -> None:
-    schedule = label_schedule(total, sessions, share)
-    later = schedule[1:]
-    assert sum(schedule) == total
-    assert len(schedule) == sessions + 1
-    assert min(schedule) >= 0
-    assert schedule[0] >= min(total, 2)
-    assert list(later) == sorted(later, reverse=True)
-    if sessions:
-        assert abs(schedule[0] - max(total * share, min(total, 2))) <= 0.5
-        weight_sum = sessions * (sessions + 1) / 2
-        exact = [sum(later) * (sessions - k) / weight_sum for k in range(sessions)]
-        assert all(abs(got - want) < 1.001 for got, want in zip(later, exact, strict=True))
-
-
-@pytest.mark.parametrize("arguments", [(-1, 3, 0.5), (5, -1, 0.5), (5, 3, 1.1), (5, 3, math.nan)])
-def test_schedule_refuses_nonsense(arguments: tuple[int, int, float]) -> None:
-    with pytest.raises(ValueError, match="label_schedule"):
-        label_schedule(*arguments)
+    return np.array([[0.0], [10.0], [20.0]]) * batch.obs["obs"][:, 0, 0]
 
 
 # candidate_pairs
@@ -124,7 +84,7 @@ def test_every_pair_is_equally_likely(num_segments: int) -> None:
 
 @pytest.mark.parametrize(("num_segments", "count"), [(0, 1), (1, 1), (4, 7)])
 def test_too_few_segments_is_a_usage_error_with_a_remedy(num_segments: int, count: int) -> None:
-    with pytest.raises(UsageError, match=rf"{count} queries.*{num_segments} segments.*fewer labels"):
+    with pytest.raises(UsageError, match=rf"{count} questions.*{num_segments} segments.*fewer labels"):
         candidate_pairs(num_segments, count, _rng())
 
 
@@ -217,7 +177,7 @@ def test_features_ignore_time_spent_absorbed() -> None:
     def segment(numbers: list[float], absorbing: list[bool]) -> Segment:
         obs = np.array(numbers, np.float32)[:, None]
         zeros = np.zeros(len(numbers) - 1, np.float32)
-        return Segment(obs, zeros[:, None], np.array(absorbing), zeros)
+        return Segment({"obs": obs}, zeros[:, None], np.array(absorbing), zeros)
 
     # Means 2, 3, 5; standard deviations 1, 1, 1 (constant: no feature); absorbed shares 1/2, 0, 0; actions constant.
     dead = segment([1, 3, 0, 0], [False, False, True, True])
@@ -238,7 +198,7 @@ def test_features_are_standardised(size: int, seed: int) -> None:
 
 
 def test_probabilities_by_hand() -> None:
-    def predict(*_: np.ndarray) -> np.ndarray:
+    def predict(_: Batch[NDArray[Any]]) -> np.ndarray:
         return np.array([[0.0, 1.0, 3.0], [2.0, 2.0, -5000.0]], np.float32)
 
     got = pair_probabilities(_pool(3), np.array([[0, 1], [0, 2]]), predict)
@@ -249,15 +209,15 @@ def test_probabilities_by_hand() -> None:
 def test_only_what_is_compared_is_predicted() -> None:
     pool, seen = _pool(6), []
 
-    def predict(obs: np.ndarray, *_: np.ndarray) -> np.ndarray:
-        seen.append(obs)
-        return _first_obs(obs, *_)
+    def predict(batch: Batch[NDArray[Any]]) -> np.ndarray:
+        seen.append(batch.obs["obs"])
+        return _first_obs(batch)
 
     pairs = np.array([[1, 4], [1, 5]])
-    everything = _first_obs(*stack(pool)).astype(np.float64)
+    everything = _first_obs(stack(pool)).astype(np.float64)
     expected = 1 / (1 + np.exp(everything[:, pairs[:, 1]] - everything[:, pairs[:, 0]]))
     np.testing.assert_allclose(pair_probabilities(pool, pairs, predict), expected, atol=1e-10)
-    np.testing.assert_array_equal(seen[0], stack([pool[1], pool[4], pool[5]])[0])
+    np.testing.assert_array_equal(seen[0], stack([pool[1], pool[4], pool[5]]).obs["obs"])
 
 
 def test_predictions_of_another_shape_are_refused() -> None:
@@ -270,58 +230,58 @@ def test_predictions_of_another_shape_are_refused() -> None:
 
 @pytest.mark.parametrize("selector", SELECTORS)
 @pytest.mark.parametrize(("size", "count", "candidates"), [(30, 12, 10), (5, 10, 10), (6, 3, 1), (4, 0, 10), (2, 1, 5)])
-def test_every_selector_gives_distinct_queries_over_the_pool(
+def test_every_selector_gives_distinct_questions_over_the_pool(
     selector: Selector, size: int, count: int, candidates: int
 ) -> None:
     pool = _pool(size)
-    queries = select(selector, pool, count, candidates, _first_obs, 1234, _rng())
+    questions = select(selector, pool, count, candidates, _first_obs, 1234, _rng())
     index = {id(segment): i for i, segment in enumerate(pool)}
-    pairs = {frozenset((index[id(query.left)], index[id(query.right)])) for query in queries}
-    assert len(queries) == len(pairs) == count
+    pairs = {frozenset(index[id(side)] for side in question.segments) for question in questions}
+    assert len(questions) == len(pairs) == count
     assert all(len(pair) == 2 for pair in pairs)
-    assert all(query.num_timesteps == 1234 and query.id is None for query in queries)
+    assert all(question.num_timesteps == 1234 and question.id is None for question in questions)
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_selection_repeats_with_the_seed(selector: Selector) -> None:
     pool = _pool(20)
 
-    def chosen(seed: int) -> list[tuple[int, int, bool]]:
-        queries = select(selector, pool, 8, 5, _first_obs, 0, _rng(seed))
-        return [(id(query.left), id(query.right), query.swapped) for query in queries]
+    def chosen(seed: int) -> list[list[int]]:
+        questions = select(selector, pool, 8, 5, _first_obs, 0, _rng(seed))
+        return [[id(side) for side in question.segments] for question in questions]
 
     assert chosen(3) == chosen(3)
     assert chosen(3) != chosen(4)
 
 
-def test_sides_are_shuffled_and_the_shuffle_is_kept() -> None:
+def test_sides_are_shuffled() -> None:
     pool = _pool(400)
     position = {id(segment): i for i, segment in enumerate(pool)}
-    queries = select("uniform", pool, 2000, 1, None, 0, _rng())
+    questions = select("uniform", pool, 2000, 1, None, 0, _rng())
     # The pair as chosen has the earlier segment first.
-    assert all(query.swapped == (position[id(query.left)] > position[id(query.right)]) for query in queries)
-    assert abs(sum(query.swapped for query in queries) - 1000) < 4.5 * math.sqrt(500)
+    exchanged = sum(position[id(left)] > position[id(right)] for left, right in (q.segments for q in questions))
+    assert abs(exchanged - 1000) < 4.5 * math.sqrt(500)
 
 
 def test_disagreement_finds_the_pairs_that_split_the_members() -> None:
     pool = _pool(12)
-    first = np.array([segment.obs[0, 0] for segment in pool], np.float64)
+    first = np.array([segment.obs["obs"][0, 0] for segment in pool], np.float64)
     pairs = np.array(list(combinations(range(12), 2)))
     logits = np.array([[0.0], [10.0], [20.0]]) * (first[pairs[:, 0]] - first[pairs[:, 1]])
     spread = (1 / (1 + np.exp(-logits))).std(axis=0)
     best = {frozenset(pair) for pair in pairs[np.argsort(-spread)[:6]].tolist()}
     position = {id(segment): i for i, segment in enumerate(pool)}
-    queries = select("disagreement", pool, 6, 11, _first_obs, 0, _rng())  # 66 candidates: every pair
-    assert {frozenset((position[id(q.left)], position[id(q.right)])) for q in queries} == best
+    questions = select("disagreement", pool, 6, 11, _first_obs, 0, _rng())  # 66 candidates: every pair
+    assert {frozenset(position[id(side)] for side in q.segments) for q in questions} == best
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_prediction_happens_once_at_most_and_on_all_candidates(selector: Selector) -> None:
     shapes = []
 
-    def predict(obs: np.ndarray, actions: np.ndarray, absorbing: np.ndarray) -> np.ndarray:
-        shapes.append((obs.shape, actions.shape, absorbing.shape))
-        return _first_obs(obs, actions, absorbing)
+    def predict(batch: Batch[NDArray[Any]]) -> np.ndarray:
+        shapes.append((batch.obs["obs"].shape, batch.actions.shape, batch.absorbing.shape))
+        return _first_obs(batch)
 
     select(selector, _pool(10), 4, 3, predict, 0, _rng())
     asks = selector not in ("uniform", "kcentre")
@@ -331,8 +291,8 @@ def test_prediction_happens_once_at_most_and_on_all_candidates(selector: Selecto
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_without_a_model_the_choice_is_uniform(selector: Selector) -> None:
     pool = _pool(10)
-    queries = select(selector, pool, 5, 9, None, 0, _rng())
-    assert {id(side) for query in queries for side in (query.left, query.right)} == {id(segment) for segment in pool}
+    questions = select(selector, pool, 5, 9, None, 0, _rng())
+    assert {id(side) for question in questions for side in question.segments} == {id(segment) for segment in pool}
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
@@ -341,8 +301,8 @@ def test_without_a_model_the_choice_is_uniform(selector: Selector) -> None:
 def test_segments_that_are_not_finite_never_get_in(selector: Selector, field: str, value: float) -> None:
     pool = _pool(5)
     getattr(pool[2], field)[1] = value
-    queries = select(selector, pool, 6, 2, _first_obs, 0, _rng())
-    assert all(pool[2] is not side for query in queries for side in (query.left, query.right))
+    questions = select(selector, pool, 6, 2, _first_obs, 0, _rng())
+    assert all(pool[2] is not side for question in questions for side in question.segments)
     with pytest.raises(UsageError, match="4 segments make only 6 pairs"):
         select(selector, pool, 7, 2, _first_obs, 0, _rng())
 

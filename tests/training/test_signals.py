@@ -3,12 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from builders import make_answer
 
-from prefrl.data.episode import Episode, stack
+from prefrl.data.batch import stack
+from prefrl.data.episode import Episode
 from prefrl.data.segment import Segment
-from prefrl.feedback.answer import Preference
-from prefrl.feedback.comparison import Choice
-from prefrl.feedback.question import Query
+from prefrl.data.spaces import Obs, Spaces
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.comparison import Preferred
+from prefrl.feedback.question import Question
 from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.training.signals import after_fit, agreement, before_fit, learned_return
 
@@ -17,12 +20,12 @@ class Sums(RewardEnsemble):
     """Two members that find a step worth its action, and twice that."""
 
     def __init__(self) -> None:
-        super().__init__(1, 1, members=2, hidden=(4,))
+        super().__init__(Spaces.vectors(1, 1), members=2, hidden=(4,))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return torch.stack([inputs[:, 1], 2 * inputs[:, 1]])
 
-    def raw_reward(self, obs: np.ndarray, actions: np.ndarray, *_: np.ndarray) -> np.ndarray:
+    def raw_reward(self, obs: Obs, actions: np.ndarray, *_: object) -> np.ndarray:
         return 1.5 * actions[:, 0]
 
 
@@ -31,7 +34,7 @@ def segment(actions: list[float], dies: bool = False) -> Segment:
     absorbing = np.zeros(steps + 1, bool)
     absorbing[-1 if dies else steps + 1 :] = True
     return Segment(
-        np.zeros((steps + 1, 1), np.float32),
+        {"obs": np.zeros((steps + 1, 1), np.float32)},
         np.array(actions, np.float32)[:, None],
         absorbing,
         np.array(actions, np.float32),
@@ -41,13 +44,13 @@ def segment(actions: list[float], dies: bool = False) -> Segment:
 LOW, HIGH = segment([0.0, 0.1]), segment([1.0, 2.0])
 
 
-def answers(*choices: Choice) -> list[Preference]:
+def answers(*choices: Preferred) -> list[Answer]:
     """On pairs whose left side is the better, from seq 1 on."""
-    return [Preference(i + 1, Query(HIGH, LOW, id=i + 1), choice) for i, choice in enumerate(choices)]
+    return [make_answer(Question((HIGH, LOW), id=i), choice, seq=i) for i, choice in enumerate(choices, 1)]
 
 
 def episode(actions: list[float], *, terminated: bool = False, truncated: bool = False) -> Episode:
-    obs = np.zeros((len(actions) + 1, 1), np.float32)
+    obs = {"obs": np.zeros((len(actions) + 1, 1), np.float32)}
     done = np.array(actions, np.float32)
     return Episode(obs, done[:, None], done, terminated=terminated, truncated=truncated)
 
@@ -56,7 +59,7 @@ def test_the_learned_return_is_of_whole_episodes_in_raw_units() -> None:
     ensemble = Sums()
     ensemble.output_mean.fill_(7.0)
     whole = [episode([1.0, 1.0], terminated=True), episode([4.0], truncated=True)]
-    spoilt = dataclasses.replace(whole[0], obs=np.full((3, 1), np.nan, np.float32))
+    spoilt = dataclasses.replace(whole[0], obs={"obs": np.full((3, 1), np.nan, np.float32)})
     told = learned_return(ensemble, [*whole, episode([9.0]), spoilt])
     assert told == {"learned_return": pytest.approx(1.5 * (2 + 4) / 2)}
     assert learned_return(ensemble, [episode([9.0])]) == {}
@@ -71,7 +74,7 @@ def test_agreement_leaves_out_what_prefers_no_side() -> None:
 
 def test_the_gain_is_told_in_deviations_of_what_was_before() -> None:
     ensemble, before = Sums(), [segment([0.0, 2.0]), segment([0.0, 2.0])]
-    ensemble.set_output_stats(*stack(before))  # rewards 1.5 a = 0, 3, 0, 3: mean 1.5, deviation sqrt(3)
+    ensemble.set_output_stats(stack(before))  # rewards 1.5 a = 0, 3, 0, 3: mean 1.5, deviation sqrt(3)
     assert before_fit(ensemble, [], before)["signals/gain"] == pytest.approx(0.0, abs=1e-6)
     assert before_fit(ensemble, [], [HIGH])["signals/gain"] == pytest.approx((1.5 * 1.5 - 1.5) / 3**0.5)
     assert "signals/gain" not in before_fit(ensemble, [], [])
@@ -79,14 +82,14 @@ def test_the_gain_is_told_in_deviations_of_what_was_before() -> None:
 
 def test_how_episodes_end_is_no_gain() -> None:
     ensemble, before = Sums(), [segment([0.0, 2.0, -90.0], dies=True)]
-    ensemble.set_output_stats(*stack(before))  # which leaves the ending out, too
+    ensemble.set_output_stats(stack(before))  # which leaves the ending out, too
     assert before_fit(ensemble, [], before)["signals/gain"] == pytest.approx(0.0, abs=1e-6)
     assert "signals/gain" not in before_fit(ensemble, [], [segment([1.0], dies=True)])
 
 
 def test_new_answers_are_judged_once_and_corrections_not_at_all() -> None:
     new = answers("left", "right", "tie", "left")
-    corrected = Preference(5, new[0].query, "right", supersedes=1)
+    corrected = make_answer(new[0].question, "right", seq=5, replaces=1)
     signals = before_fit(Sums(), new, [])
     assert (signals["signals/fresh_right"], signals["signals/fresh_decided"]) == (2, 3)
     signals = before_fit(Sums(), [*new, corrected], [])

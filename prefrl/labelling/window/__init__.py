@@ -1,4 +1,4 @@
-"""Where people teach: a session over the store, and the front ends that show it."""
+"""The labelling window: the only place that knows pygame."""
 
 import os
 

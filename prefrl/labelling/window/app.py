@@ -1,4 +1,4 @@
-"""The labelling window: a loop that acts on keys, and shows what the clerk and the stage have."""
+"""The labelling window: a loop that acts on keys, and shows what the service has."""
 
 import sys
 import threading
@@ -6,25 +6,23 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import pygame
 
-from prefrl.errors import UsageError
-from prefrl.feedback.comparison import Choice
-from prefrl.labelling import messages as words
-from prefrl.labelling.clips import ClipCache
+from prefrl.labelling import actions, messages
+from prefrl.labelling.actions import AnswerButton
 from prefrl.labelling.playback import Playback
-from prefrl.labelling.player import Stage
-from prefrl.labelling.service import Clerk, Options, user_name
-from prefrl.labelling.session import Reply, Summary
+from prefrl.labelling.player import Player
+from prefrl.labelling.service import LabellingService
+from prefrl.labelling.state import Options, State, user_name
+from prefrl.labelling.summary import Summary
 from prefrl.labelling.window import keys
 from prefrl.labelling.window.display import open_display, toggle_full_screen
-from prefrl.labelling.window.draw import Scene, draw_bar, draw_clip, draw_over, draw_still
+from prefrl.labelling.window.draw import draw_bar, draw_over, draw_still
 from prefrl.labelling.window.layout import Layout, layout
-
-CHOICES = get_args(Choice)
+from prefrl.labelling.window.scene import NoteKind, Page, Scene, dim, lit
+from prefrl.labelling.window.views import VIEWS
 
 TICK, IDLE_TICK = 16, 200
 """Milliseconds between two looks at the clock, while clips play and otherwise; events are taken at once."""
@@ -35,27 +33,32 @@ NOTE_SECONDS = 3.0
 class Window:
     """One person's window on a run."""
 
-    def __init__(self, run_dir: Path, options: Options, clip_size: int, on_lost: Callable[[], int] = lambda: 1) -> None:
-        self.run_dir, self.clip_size, self.on_lost = run_dir, clip_size, on_lost
+    def __init__(self, run_dir: Path, options: Options, on_lost: Callable[[], int] = lambda: 1) -> None:
+        self.run_dir, self.on_lost = run_dir, on_lost
         self.screen = open_display(self._display_lost)
         self.wake = pygame.event.custom_type()
         self.woken = threading.Event()
-        self.clerk = Clerk(run_dir, options, np.random.default_rng(), self._wake)
-        self.stage: Stage | None = None
+        self.service = LabellingService(run_dir, options, np.random.default_rng(), self._wake)
+        self.state = State()
+        """The service's, as this turn of the loop shows it."""
+
+        self.player: Player | None = None
         """None until the run has a store."""
 
-        self.unsure: Choice | None = None
-        """An answer that is to be confirmed, since the clips were not seen to their end."""
+        self.kind = "comparison"
+        """Of the question on the screen, or of the last one."""
 
-        self.note: tuple[str, Literal["news", "warning"], float] | None = None
-        """Words, their kind, and the time at which they go."""
+        self.unsure: str | None = None
+        """The action of an answer that is to be confirmed, since the clips were not seen to their end."""
 
-        self.page: tuple[str, ...] | None = None
+        self.note: tuple[str, NoteKind, float] | None = None
+        """A sentence, its kind, and the time at which it goes."""
+
+        self.page: Page | None = None
         self.windowed: tuple[int, int] | None = None
         """The size to come back to from the full screen."""
 
         self.scrubbing = self.leaving = False
-        self.jobs_done = 0
         self.drawn: tuple[Scene, Playback | None] | None = None
         """What is on the screen."""
 
@@ -76,8 +79,8 @@ class Window:
         try:
             while not self.leaving:
                 now = time.monotonic()
-                if self.stage is not None and self.page is None and not self.scrubbing:
-                    self.stage.advance(now - before)
+                if self.player is not None and self.page is None and not self.scrubbing:
+                    self.player.advance(now - before)
                 before = now
                 self._follow()
                 self._show()
@@ -87,13 +90,19 @@ class Window:
         finally:
             pygame.quit()
             summary = self._finish()
-            if self.stage is not None:
-                self.stage.cache.close()
         return summary
 
     @property
     def _moves(self) -> bool:
-        return self.stage is not None and self.stage.playback is not None and not self.stage.is_paused
+        return self._clips_are_shown and self.player is not None and not self.player.is_paused
+
+    @property
+    def _clips_are_shown(self) -> bool:
+        return self.player is not None and self.player.playback is not None
+
+    @property
+    def _is_broken(self) -> bool:
+        return self.player is not None and self.player.error is not None
 
     def _display_lost(self) -> int:
         print("the display is gone, but your answers are stored; go on with:", file=sys.stderr)
@@ -102,35 +111,35 @@ class Window:
         return self.on_lost()
 
     def _finish(self) -> Summary | None:
-        """Leave, and tell on the terminal what it came to."""
-        summary = self.clerk.leave()
+        """Leave, and print the summary on the terminal."""
+        summary = self.service.leave()
         if summary is not None and summary.labels:
-            print("\n".join(summary.lines()), flush=True)
-        if self.clerk.is_busy:
-            print(f"the last key was not stored: {self.clerk.state.error}", file=sys.stderr)
+            print("\n".join(messages.summary(summary)), flush=True)
+        if self.service.is_busy:
+            print(f"the last key was not stored: {self.service.state.error}", file=sys.stderr)
         return summary
 
     def _follow(self) -> None:
-        """Take up what the clerk and the clip cache have done since."""
+        """Take up what the service has done since."""
         self.woken.clear()
-        state = self.clerk.state
-        if self.stage is None and state.env_id is not None:
-            self.stage = Stage(ClipCache(self.clerk.store_url, size=self.clip_size, on_change=self._wake))
-            pygame.display.set_caption(f"prefrl: {state.env_id}, {self.run_dir}")
-        if state.jobs_done != self.jobs_done:
-            self.jobs_done = state.jobs_done
-            if state.note is not None:
-                self._say(state.note)
-        if self.stage is not None and self.stage.follow(state.showings):
+        before, self.state = self.state, self.service.state
+        if self.player is None and self.service.clips is not None and self.state.env_id is not None:
+            self.player = Player(self.service.clips)
+            pygame.display.set_caption(f"prefrl: {self.state.env_id}, {self.run_dir}")
+        if self.state.jobs_done != before.jobs_done and self.state.note is not None:
+            self._say(self.state.note)
+        if self.player is not None and self.player.follow(self.state.showing):
             self.unsure = None
+        if self.state.showing is not None:
+            self.kind = self.state.showing.kind
 
-    def _say(self, note: str, kind: Literal["news", "warning"] = "news") -> None:
+    def _say(self, note: str, kind: NoteKind = "news") -> None:
         self.note = note, kind, time.monotonic() + NOTE_SECONDS
 
     def _handle(self, event: pygame.event.Event) -> None:
-        action = keys.action(event)
-        if action is not None:
-            self._act(action)
+        key = keys.pressed(event)
+        if key is not None:
+            self._act(actions.action(key, self.kind))
         elif event.type == pygame.QUIT:
             self.leaving = True
         elif event.type == pygame.JOYDEVICEADDED:
@@ -145,79 +154,79 @@ class Window:
             self.drawn = None
 
     def _click(self, point: tuple[int, int]) -> None:
-        place, action = self._place(), self._place().button_at(point)
+        place = self._place()
+        action, clip = place.button_at(point), place.clip_at(point)
         if self.page is not None:
             self.page = None
         elif action is not None:
             self._act(action)
-        elif self._clips_are_shown() and place.bar.collidepoint(point):
+        elif self._clips_are_shown and place.bar.collidepoint(point):
             self.scrubbing = True
             self._scrub(point)
-        elif self._clips_are_shown() and place.clips[0].collidepoint(point):
-            self._act("left")
-        elif self._clips_are_shown() and place.clips[1].collidepoint(point):
-            self._act("right")
+        elif self._clips_are_shown and clip is not None:
+            self._act(VIEWS[self.kind].clicked(clip))
 
     def _scrub(self, point: tuple[int, int]) -> None:
-        if self.stage is not None:
+        if self.player is not None:
             bar = self._place().bar
-            self.stage.scrub((point[0] - bar.left) / bar.width)
+            self.player.scrub((point[0] - bar.left) / bar.width)
 
-    def _clips_are_shown(self) -> bool:
-        return self.stage is not None and self.stage.playback is not None
-
-    def _is_broken(self) -> bool:
-        return self.stage is not None and self.stage.error is not None
-
-    def _act(self, action: str) -> None:
-        """Do what a key or a button stands for."""
+    def _act(self, action: str | None) -> None:
+        """Do what a key or a button stands for; None closes a page."""
         if self.page is not None:
-            self.leaving = action == "leave" and self.page != ("help",)
+            self.leaving = action == "leave" and not self.page.keys
             self.page = None
-        elif action in CHOICES:
-            self._answer(action)  # type: ignore[arg-type]
+        elif action is None:
+            return
+        elif (button := actions.answer_button(action, self.kind)) is not None:
+            self._answer(button)
         elif action == "undo":
-            if not self.clerk.is_busy:
-                self.clerk.undo()
+            if not self.service.is_busy:
+                self.service.undo()
         elif action == "help":
-            self.page = ("help",)
+            self.page = Page(messages.HELP, keys=actions.help_lines(self.kind))
         elif action == "leave":
             self._leave()
         elif action == "full screen":
             self.windowed = toggle_full_screen(self.windowed)
             self.drawn = None
-        elif self.stage is not None:
-            self.stage.act(action)
+        elif self.player is not None:
+            self.player.act(action)
 
-    def _answer(self, choice: Choice) -> None:
-        stage = self.stage
-        if stage is None or stage.showing is None or self.clerk.is_busy or self.clerk.state.jobs_done != self.jobs_done:
+    def _answer(self, button: AnswerButton) -> None:
+        player, state = self.player, self.state
+        if player is None or player.showing is None:
+            return
+        if self.service.is_busy or self.service.state.jobs_done != state.jobs_done:
             return  # the last answer is on its way, or what comes next is not on the screen yet
-        if stage.playback is None and not (choice == "skip" and self._is_broken()):
+        if player.playback is None and (button.needs_clips or not self._is_broken):
             return  # nobody can have seen anything yet
-        if stage.playback is not None and not stage.playback.seen and self.unsure != choice:
-            self.unsure = choice
-            self._say(f"Not seen to the end yet: {words.KEY_NAMES[choice]} once more if you are sure", "warning")
+        if player.playback is not None and not player.playback.seen and self.unsure != button.action:
+            self.unsure = button.action
+            self._say(messages.not_seen_yet(button), "warning")
             return
         self.unsure = self.note = None
-        self.clerk.answer(stage.showing, Reply(choice, stage.shown_at, time.time()))
+        shown_at = player.shown_at
+        self.service.answer(player.showing.question_id, button.value, shown_at=shown_at, answered_at=time.time())
 
     def _leave(self) -> None:
-        summary = self.clerk.summary()
+        summary = self.service.summary()
         if summary is None or not summary.labels:
             self.leaving = True
         else:
-            self.page = ("So far", *summary.lines(), "Esc leaves, any other key goes on")
+            heading, *lines = messages.so_far(summary)
+            self.page = Page(heading, tuple(lines))
 
     def _place(self) -> Layout:
         width, height = self.screen.get_size()
-        return layout((max(width, 480), max(height, 320)), self.stage.aspect if self.stage is not None else 1.0)
+        aspect = self.player.aspect if self.player is not None else 1.0
+        return layout((max(width, 480), max(height, 320)), aspect, self.kind)
 
     def _show(self) -> None:
         """Draw what changed."""
         self.screen = pygame.display.get_surface() or self.screen
         place, scene = self._place(), self._scene()
-        playback = self.stage.playback if self.stage is not None else None
+        playback = self.player.playback if self.player is not None else None
         before, self.drawn = self.drawn, (scene, playback)
         if before is None or before[0] != scene:
             draw_still(self.screen, scene, place)
@@ -230,48 +239,39 @@ class Window:
             pygame.display.update([*place.clips, place.bar.inflate(place.bar.height, 0)])
 
     def _draw_clips(self, place: Layout) -> None:
-        stage = self.stage
-        if stage is None or stage.playback is None or stage.pair is None:
+        player = self.player
+        if player is None or player.playback is None or player.clips is None:
             return
-        for side, rect in zip(stage.sides, place.clips, strict=True):
-            ended, frames = stage.pair.ended[side], stage.pair.frames[side]
-            index = min(stage.playback.frame, len(frames) - 1)
-            draw_clip(self.screen, frames[index], rect, place.scale, ended is not None and index >= ended)
-        draw_bar(self.screen, place, min(1.0, stage.playback.position / stage.playback.duration))
-        stage.mark_shown()
+        VIEWS[self.kind].draw(self.screen, player, place.clips, place.scale)
+        draw_bar(self.screen, place, min(1.0, player.playback.position / player.playback.duration))
+        player.mark_shown()
 
     def _scene(self) -> Scene:
-        state, stage = self.clerk.state, self.stage
+        state, player = self.state, self.player
         note, kind = self._note()
+        error = player.error if player is not None else None
         pointed = self._place().button_at(pygame.mouse.get_pos())
-        paused = stage is not None and stage.is_paused
-        lit = {f"speed {stage.speed if stage is not None else 1:g}", pointed, self.unsure, "pause" if paused else None}
         return Scene(
             size=self.screen.get_size(),
-            aspect=stage.aspect if stage is not None else 1.0,
-            showing=stage.showing if stage is not None and self._clips_are_shown() else None,
-            goal=words.goal(state),
-            training=words.training(state),
-            pace=words.pace(state),
-            progress=words.progress(state),
-            lit=frozenset(action for action in lit if action),
-            dim=self._dim(),
-            stage=() if self._clips_are_shown() else words.stage(state, stage, self.run_dir),
-            waiting=stage.drawn if stage is not None else None,
+            aspect=player.aspect if player is not None else 1.0,
+            showing=player.showing if player is not None and self._clips_are_shown else None,
+            goal=messages.goal(state, self.kind),
+            training=messages.training(state),
+            pace=messages.pace(state),
+            progress=messages.progress(state),
+            lit=lit(player, pointed, self.unsure),
+            dim=dim(state, player, self.kind),
+            no_clips=() if self._clips_are_shown else messages.no_clips(state, self.run_dir, error),
+            drawn=player.drawn if player is not None else None,
             note=note,
             note_kind=kind,
             page=self.page,
-            paused=paused,
+            paused=player is not None and player.is_paused,
         )
 
-    def _dim(self) -> frozenset[str]:
-        choices = set() if self._clips_are_shown() else {*CHOICES} - {"skip" if self._is_broken() else ""}
-        return frozenset(choices | (set() if self.clerk.state.can_undo else {"undo"}))
-
-    def _note(self) -> tuple[str | None, Literal["news", "warning"]]:
-        error = self.clerk.state.error
-        if error is not None:
-            return (f"Not stored yet, trying again: {error}" if self.clerk.is_busy else error), "warning"
+    def _note(self) -> tuple[str | None, NoteKind]:
+        if self.state.error is not None:
+            return messages.failed(self.state.error, self.service.is_busy), "warning"
         if self.note is None or time.monotonic() > self.note[2]:
             return None, "news"
         return self.note[:2]
@@ -288,14 +288,12 @@ def label(
 ) -> Summary | None:
     """Open the window on a run, in the main thread, until the person leaves; print the summary and return it.
 
-    The run need not exist yet, and no trainer need be at work. `goal` is stored with the run; `annotator` is the name
-    of the user if None; `clip_size` is the side of the pictures in pixels, where the environment draws at any size.
+    The run need not exist yet, and no trainer need be running. `goal` is stored with the run; `annotator` is the name
+    of the user if None; `clip_size` is the side of the clips in pixels, where the environment draws at any size.
     The process cannot outlive an X display that goes; `on_lost` is called before, and gives its exit code.
 
     Raises:
         UsageError: there is no display, or an option makes no sense.
     """
-    options = Options(annotator or user_name(), goal, repeat_share)
-    if not 16 <= clip_size <= 2048:
-        raise UsageError(f"--clip-size is {clip_size}; give a number of pixels from 16 to 2048")
-    return Window(Path(run_dir), options, clip_size, on_lost).run()
+    options = Options(annotator or user_name(), goal, repeat_share, clip_size)
+    return Window(Path(run_dir), options, on_lost).run()

@@ -1,4 +1,4 @@
-"""Open a window on the display, and outlive neither without a word."""
+"""Open a window on the display, and say so if the display goes."""
 
 import ctypes
 import os
@@ -13,19 +13,19 @@ from prefrl.labelling.window.layout import BASE
 from prefrl.rendering.simulator_state import has_display
 
 UNSEEN = ("dummy", "offscreen")
-"""Drivers that SDL falls back to, whose windows nobody sees."""
+"""Drivers that SDL falls back to, whose windows cannot be seen."""
 
 _kept: list[Any] = []  # a callback that C holds must not be collected
 
 
 def require_display() -> None:
-    """Raise `UsageError` where there is no display, before anything is made that a window was wanted for."""
+    """Raise `UsageError` where there is no display: ask before making anything that needs a window."""
     if not has_display() and "SDL_VIDEODRIVER" not in os.environ:
         raise UsageError("there is no display to open a window on; work at a desktop, or connect with ssh -X")
 
 
 def open_display(on_lost: Callable[[], int]) -> pygame.Surface:
-    """A resizable window; `on_lost` is called once if the X server goes, and the process ends with the code it gives.
+    """A resizable window. If the X server goes, `on_lost` is called, and the process ends with the code that it gives.
 
     Raises:
         UsageError: there is no display.
@@ -52,7 +52,10 @@ def open_display(on_lost: Callable[[], int]) -> pygame.Surface:
 
 
 def toggle_full_screen(before: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Switch to the full screen, or back to a window of size `before`; the size to come back to, None in a window."""
+    """Switch to the full screen, or back to a window of size `before`.
+
+    Returns the size to come back to, None in a window.
+    """
     if before is not None:
         pygame.display.set_mode(before, pygame.RESIZABLE)
         return None

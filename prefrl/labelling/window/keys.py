@@ -1,36 +1,36 @@
-"""Which action a key, or a button of a game pad, stands for."""
+"""Which key of `actions` was pressed, on a keyboard or a game pad."""
 
 import pygame
 
+from prefrl.labelling.actions import UNDO_KEY
+
 KEYS = {
-    pygame.K_LEFT: "left",
-    pygame.K_RIGHT: "right",
-    pygame.K_UP: "tie",
-    pygame.K_DOWN: "skip",
-    pygame.K_u: "undo",
-    pygame.K_SPACE: "pause",
-    pygame.K_r: "restart",
-    pygame.K_1: "speed 0.25",
-    pygame.K_2: "speed 0.5",
-    pygame.K_3: "speed 1",
-    pygame.K_4: "speed 2",
-    pygame.K_f: "full screen",
-    pygame.K_ESCAPE: "leave",
+    pygame.K_LEFT: "←",
+    pygame.K_RIGHT: "→",
+    pygame.K_UP: "↑",
+    pygame.K_DOWN: "↓",
+    pygame.K_SPACE: "Space",
+    pygame.K_ESCAPE: "Esc",
 }
-TYPED = {",": "back", ".": "forward", "?": "help"}  # where these are on a keyboard depends on its language
-TYPED |= {"1": "speed 0.25", "2": "speed 0.5", "3": "speed 1", "4": "speed 2"}  # with shift, or on a number pad
-SHOULDERS = {4: "left", 5: "right"}
+LETTERS = {getattr(pygame, f"K_{letter}"): letter.upper() for letter in "abcdefghijklmnopqrstuvwxyz"}
+DIGITS = {getattr(pygame, f"K_{digit}"): digit for digit in "0123456789"}
+TYPED = frozenset(",.?0123456789")
+"""Known by the character, since where these are on a keyboard, and whether with shift, depends on its language."""
 
-NO_ACTION = "none"
-"""What any other key stands for; it still closes a page."""
+SHOULDERS = {4: "←", 5: "→"}
+
+OTHER = "other"
+"""Any other key; it still closes a page."""
 
 
-def action(event: pygame.event.Event) -> str | None:
-    """The action of a key that was pressed; None if `event` is something else."""
+def pressed(event: pygame.event.Event) -> str | None:
+    """The key as `actions` names it; None if `event` is something else."""
     if event.type == pygame.JOYBUTTONDOWN:
-        return SHOULDERS.get(event.button, NO_ACTION)
+        return SHOULDERS.get(event.button, OTHER)
     if event.type != pygame.KEYDOWN:
         return None
     if event.key == pygame.K_z and event.mod & (pygame.KMOD_CTRL | pygame.KMOD_META):
-        return "undo"
-    return TYPED.get(event.unicode) or KEYS.get(event.key, NO_ACTION)
+        return UNDO_KEY
+    if event.unicode in TYPED:
+        return str(event.unicode)
+    return {**KEYS, **LETTERS, **DIGITS}.get(event.key, OTHER)

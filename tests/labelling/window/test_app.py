@@ -9,24 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from labelling import record_queries, xvfb
+from label_bot import Driver, Run, record_questions, wait_for, xvfb
 
-from prefrl.config.run import TrainConfig
-from prefrl.feedback.answer import effective
+from prefrl.feedback.answer import standing
 from prefrl.labelling.window.layout import layout
 from prefrl.runs.run_dir import RunDir
-from prefrl.store.store import Store, StoreInfo
+from prefrl.store.store import Store
 
 pytestmark = pytest.mark.slow
 SIZE = 1280, 720
 ASPECT = 600 / 400  # of CartPole's pictures
-
-
-def wait_for(true: Callable[[], object], seconds: float = 40.0) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it never came true"
-        time.sleep(0.03)
 
 
 @pytest.fixture(scope="module")
@@ -35,81 +27,9 @@ def display() -> Iterator[str]:
         yield name
 
 
-class Run:
-    """A run folder with questions, as a trainer leaves it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def create(self, queries: int, env_id: str = "CartPole-v1") -> None:
-        run = RunDir.create(self.path, TrainConfig(env_id="CartPole-v1", labels=queries))
-        with Store(run.store_url) as store:
-            store.describe(StoreInfo(env_id, {}, 4, 2, {}))
-            store.add_queries(record_queries(queries))
-
-    def answers(self) -> list[tuple[int | None, str | None]]:
-        """(query, choice) of what counts, in the order of answering."""
-        with Store(RunDir(self.path).store_url) as store:
-            return [(p.query.id, p.choice) for p in effective(store.preferences())]
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run(tmp_path / "run")
-
-
-class Driver:
-    """A window in a process of its own, and hands for it."""
-
-    def __init__(self, run: Run, display: str, *options: str) -> None:
-        self.run, self.env = run, {**os.environ, "DISPLAY": display}
-        command = [sys.executable, "-m", "prefrl", "label", str(run.path), "--annotator", "Ada", *options]
-        self.process = subprocess.Popen(
-            command,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[3],
-        )
-
-    def xdotool(self, *words: str | int) -> str:
-        done = subprocess.run(["xdotool", *map(str, words)], env=self.env, capture_output=True, text=True, check=True)
-        return done.stdout
-
-    def key(self, *keys: str) -> None:
-        self.xdotool("key", *keys)
-
-    def click(self, x: int, y: int) -> None:
-        self.xdotool("mousemove", x, y, "click", 1)
-
-    def until(self, count: int, act: Callable[[], None]) -> None:
-        """Act again and again until `count` answers count: as soon as clips are there, and confirming if need be."""
-
-        def acted() -> bool:
-            if len(self.run.answers()) == count:
-                return True
-            assert self.process.poll() is None, self.process.stderr.read()
-            act()
-            time.sleep(0.25)
-            return len(self.run.answers()) == count
-
-        wait_for(acted)
-
-    def answer(self, count: int, key: str) -> None:
-        self.until(count, lambda: self.key(key))
-
-    def window(self) -> str:
-        return self.xdotool("search", "--onlyvisible", "--pid", self.process.pid).split()[-1]
-
-    def leave(self) -> str:
-        """Press Esc until the window is gone; what the terminal shows."""
-        until = time.monotonic() + 20
-        while self.process.poll() is None and time.monotonic() < until:
-            self.key("Escape")
-            time.sleep(0.3)
-        assert self.process.wait(1) == 0, self.process.stderr.read()
-        return self.process.stdout.read()
 
 
 @pytest.fixture
@@ -122,8 +42,7 @@ def open_window(run: Run, display: str) -> Iterator[Callable[..., Driver]]:
 
     yield start
     for driver in drivers:
-        driver.process.kill()
-        driver.process.communicate()
+        driver.kill()
 
 
 def test_every_key(run: Run, open_window: Callable[..., Driver]) -> None:
@@ -150,7 +69,7 @@ def test_every_key(run: Run, open_window: Callable[..., Driver]) -> None:
     assert "left 2 times, right 2 times" in out
     with Store(RunDir(run.path).store_url) as store:
         assert store.info().goal == "keep the pole up"
-        times = [(p.shown_at, p.answered_at) for p in effective(store.preferences())]
+        times = [(p.shown_at, p.answered_at) for p in standing(store.answers())]
     assert all(time.time() - 120 < shown < answered < time.time() for shown, answered in times)
 
 
@@ -220,7 +139,7 @@ def test_either_may_be_started_first(run: Run, open_window: Callable[..., Driver
     driver.answer(1, "Left")
     driver.answer(2, "Left")
     with Store(RunDir(run.path).store_url) as store:
-        store.add_queries(record_queries(1))  # while the window says that the agent is practising
+        store.add_questions(record_questions(1))  # while the window says that the agent is training
     driver.answer(3, "Right")
 
 
@@ -238,15 +157,14 @@ def test_clips_that_cannot_be_drawn_can_only_be_skipped(run: Run, open_window: C
     assert "2 can't tell" in driver.leave()
 
 
-def test_two_windows_share_the_queries(run: Run, open_window: Callable[..., Driver]) -> None:
+def test_two_windows_share_the_questions(run: Run, open_window: Callable[..., Driver]) -> None:
     run.create(10)
     with xvfb() as (name, _):
         one, two = open_window(), Driver(run, name, "--annotator", "Bob")
         try:
             wait_for(lambda: len(run.answers()) == 10 or (one.key("Left"), two.key("Right"), time.sleep(0.2))[0], 60)
         finally:
-            two.process.kill()
-            two.process.communicate()
+            two.kill()
     assert sorted(id for id, _ in run.answers()) == list(range(1, 11))
     assert {choice for _, choice in run.answers()} == {"left", "right"}
 

@@ -1,0 +1,18 @@
+"""SAC (Haarnoja et al. 2018): learns from all steps so far, for environments whose steps are slow."""
+
+from typing import ClassVar
+
+from stable_baselines3 import SAC
+from stable_baselines3.common.vec_env import VecEnv
+
+from prefrl.algorithms.off_policy import OffPolicyAlgorithm
+from prefrl.config.algorithms import SACConfig
+
+
+class SACAlgorithm(OffPolicyAlgorithm[SACConfig, SAC]):
+    """SAC, with a temperature that follows the entropy that SB3 aims at."""
+
+    name: ClassVar[str] = "sac"
+
+    def make(self, venv: VecEnv) -> SAC:
+        return SAC("MlpPolicy", venv, **self.arguments())
