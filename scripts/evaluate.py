@@ -1,8 +1,6 @@
 """Measure a trained agent by the true reward. Takes every option of `prefrl evaluate`."""
 
-import sys
-
-from prefrl.cli.main import main
+from command import run
 
 if __name__ == "__main__":
-    sys.exit(main(["evaluate", *sys.argv[1:]]))
+    run("evaluate")

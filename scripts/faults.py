@@ -1,18 +1,16 @@
 """Break runs for real, more often than the tests do: faults.py WHAT --count N. Exits with 1 if a fault got by.
 
 resume   SIGKILL a run at random instants and resume it: the same weights and answers as uninterrupted, bit for bit
-damage   flip, cut and blank random places of every file of a run folder: told, or without effect
+damage   flip, cut and blank random places of every file of a run folder: it is reported, or has no effect
 answers  SIGKILL trainer and labeller at random instants: no acknowledged answer is lost, none is there twice
-guards   take out one guard after the other: a test fails
+guards   take out one guard after the other: a test fails each time (guards.py)
 """
 
 import contextlib
 import dataclasses
 import os
 import random
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,27 +24,29 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 import tyro
+from guards import without_guards
 
 from prefrl.cli.check_run import CHECKS, find
 from prefrl.config.algorithms import PPOConfig
-from prefrl.config.run import RewardConfig, TrainConfig
+from prefrl.config.rewards import RewardConfig
+from prefrl.config.run import TrainConfig
 from prefrl.errors import PrefrlError
-from prefrl.feedback.answer import effective, fingerprint
-from prefrl.feedback.comparison import CHOICES
-from prefrl.labelling.service import Clerk, Options
-from prefrl.labelling.session import Reply
+from prefrl.feedback.answer import fingerprint, standing
+from prefrl.feedback.comparison import PREFERRED
+from prefrl.feedback.kinds import kind_of
+from prefrl.labelling.service import LabellingService
+from prefrl.labelling.state import Options
 from prefrl.runs.files import sha256
 from prefrl.runs.run_dir import RunDir
-from prefrl.store.store import Store
+from prefrl.store.run_store import open_store
 from prefrl.training.loop import resume, train
 
-ROOT = Path(__file__).resolve().parents[1]
 SMALL = TrainConfig(
     "CartPole-v1",
     steps=6000,
     labels=40,
     segment_length=20,
-    spans=8,
+    rounds=8,
     explore_steps=600,
     ppo=PPOConfig(n_envs=4, n_steps=64, batch_size=64, n_epochs=4, hidden=(16, 16)),
     reward_model=RewardConfig(members=2, hidden=(16,), max_epochs=5),
@@ -87,8 +87,8 @@ def result(path: Path) -> tuple[int, dict[str, str], str]:
     run = RunDir.open(path)
     checkpoint = run.latest_checkpoint()
     assert checkpoint is not None
-    with Store(run.store_url) as store:
-        return checkpoint.num_timesteps, checkpoint.hashes, fingerprint(store.preferences())
+    with open_store(run) as store:
+        return checkpoint.num_timesteps, checkpoint.hashes, fingerprint(store.answers())
 
 
 def check_resume(folder: Path, rng: random.Random, count: int, env_id: str) -> Counter[str]:
@@ -156,11 +156,11 @@ def meaning(run: RunDir) -> tuple[list[Any], str | None]:
             warnings.simplefilter("error")  # they tell of damage
             checkpoint = run.latest_checkpoint()
             read: list[Any] = [run.config, run.metrics(), checkpoint and (checkpoint.state, checkpoint.hashes)]
-            with Store(run.store_url) as store:
-                for query in [*store.pending(), *(p.query for p in store.preferences())]:
-                    arrays = (a for s in (query.left, query.right) for a in (s.obs, s.actions, s.true_rewards))
-                    read.append((query.id, sha256(b"".join(a.tobytes() for a in arrays))))
-                read += [store.info(), fingerprint(store.preferences()), store.num_queries()]
+            with open_store(run) as store:
+                for question in [*store.pending(), *(answer.question for answer in store.answers())]:
+                    arrays = (a for s in question.segments for a in (*s.obs.values(), s.actions, s.true_rewards))
+                    read.append((question.id, sha256(b"".join(a.tobytes() for a in arrays))))
+                read += [store.info(), fingerprint(store.answers()), store.num_questions()]
             found = find(run)
             for check in CHECKS.values():
                 check(run, found)
@@ -200,66 +200,35 @@ def check_answers(folder: Path, rng: random.Random, count: int, env_id: str) -> 
         with os.fdopen(reading, "rb") as pipe:
             lines = (heard + pipe.read()).decode().splitlines()
         acknowledged = {(int(line.split()[0]), line.split()[1]) for line in lines}
-        with Store(RunDir.open(path).store_url) as store:
-            answers = [(p.query.id, p.choice) for p in effective(store.preferences())]
+        with open_store(RunDir.open(path)) as store:
+            answers = [(a.question.id, kind_of(a.question).to_json(a.value)) for a in standing(store.answers())]
         told["acknowledged"] += len(acknowledged)
         told["lost"] += len(acknowledged - set(answers))
-        told["twice"] += len(answers) - len({query_id for query_id, _ in answers})
+        told["twice"] += len(answers) - len({question_id for question_id, _ in answers})
     return told
 
 
 def label(path: Path, writing: int) -> None:
-    """All of the labelling window but the window: answer whatever is shown, and say so once it is acknowledged."""
-    clerk, rng = Clerk(path, Options("Ada", repeat_share=0.0), np.random.default_rng(), lambda: None), random.Random()
+    """Label as a front end does: answer what is shown, and report each answer once it is acknowledged."""
+    service = LabellingService(path, Options("Ada", repeat_share=0.0), np.random.default_rng())
+    rng = random.Random()
     while True:
-        for showing in clerk.state.showings[:1]:
-            choice, done = rng.choice(CHOICES), clerk.state.jobs_done
-            clerk.answer(showing, Reply(choice))
-            while clerk.state.jobs_done == done:
+        showing = service.state.showing
+        if showing is not None:
+            said = rng.choice(PREFERRED)
+            job = service.answer(showing.question_id, said) or 0
+            while service.state.jobs_done < job:
                 time.sleep(0.001)
-            if clerk.state.note is None:  # else somebody, an earlier self for example, was faster
-                os.write(writing, f"{showing.query_id} {choice}\n".encode())
-            while clerk.state.showings[:1] == (showing,):
+            if service.state.note is None:  # else somebody, an earlier self for example, was faster
+                os.write(writing, f"{showing.question_id} {said}\n".encode())
+            while service.state.showing == showing:
                 time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.02))
 
 
-GUARDS = {
-    "fsync": ("files.py", "        os.fsync(file.fileno())\n", "", "syscalls.py -k on_disk"),
-    "fsync of the folder": ("files.py", "        os.fsync(descriptor)\n", "        pass\n", "syscalls.py -k on_disk"),
-    "UNIQUE": ("schema.py", '"submission_id", Text, nullable=False, unique=True', '"submission_id", Text',
-               "store.py -k one_row"),
-    "hash of a file": ("checkpoints.py", "self.hashes.get(name) != sha256(data)", "False", "checkpoints.py -k damage"),
-    "hash of JSON": ("files.py", 'values.pop("sha256", None) != _digest(values)', 'not values.pop("sha256", True)',
-                           "checkpoints.py -k manifest"),
-    "checksum of a row": ("schema.py", 'values["crc"] != _crc(table, values)', "False", "store.py -k believed"),
-    "lock": ("run_dir.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass", "run_dir.py -k lock"),
-    "BEGIN IMMEDIATE": ("database.py", '"BEGIN IMMEDIATE" if writes else "BEGIN"', '"BEGIN"', "store.py -k writer"),
-    "synchronous=FULL": ("database.py", "synchronous=FULL", "synchronous=OFF", "store.py -k settings"),
-    "fingerprint": ("train.py", 'checkpoint.state["answers"] != fingerprint(known)', "False", "train.py -k answers"),
-}  # fmt: skip
-"""Name -> the file under prefrl/ that has it, its text, that without it, and the tests that must notice."""
-
-
 def check_guards(folder: Path, _rng: random.Random, _count: int, _env_id: str) -> Counter[str]:
     """In a copy of the sources."""
-    told = Counter[str]()
-    for name in ("prefrl", "envs", "tests", "scripts"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    for name, (file, guard, without, tests) in GUARDS.items():
-        source = folder / "prefrl" / file
-        text = source.read_text()
-        if guard not in text:
-            raise SystemExit(f"{file} does not hold the guard {name} any more")
-        source.write_text(text.replace(guard, without, 1))
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *f"tests/test_{tests}".split()]
-        env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-        source.write_text(text)
-        print(f"without {name}: {done.stdout.strip().splitlines()[-1]}", flush=True)
-        told["noticed" if done.returncode == 1 else "unnoticed"] += 1
-    return told
+    return without_guards(folder)
 
 
 BREAKERS = {"resume": check_resume, "damage": check_damage, "answers": check_answers, "guards": check_guards}

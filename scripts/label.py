@@ -1,8 +1,6 @@
-"""Teach the agent of a run by comparing clips in a window. Takes every option of `prefrl label`."""
+"""Teach the agent of a run by answering questions in a window. Takes every option of `prefrl label`."""
 
-import sys
-
-from prefrl.cli.main import main
+from command import run
 
 if __name__ == "__main__":
-    sys.exit(main(["label", *sys.argv[1:]]))
+    run("label")

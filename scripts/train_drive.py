@@ -1,11 +1,9 @@
-"""Train a driver in prefrl/Drive-v0 from preferences, with its preset. Takes every option of `prefrl train`.
+"""Train an agent in prefrl/Drive-v0. Takes every option of `prefrl train`.
 
-The taste of the oracle is chosen by `--env-kwargs taste smooth`, or fast, or drift.
+`--env-kwargs taste smooth`, or fast, or drift, chooses what the oracle likes.
 """
 
-import sys
-
-from prefrl.cli.main import main
+from command import run
 
 if __name__ == "__main__":
-    sys.exit(main(["train", "prefrl/Drive-v0", *sys.argv[1:]]))
+    run("train", "prefrl/Drive-v0")

@@ -1,8 +1,6 @@
-"""Train an agent in HalfCheetah-v5 from preferences, with its preset. Takes every option of `prefrl train`."""
+"""Train an agent in HalfCheetah-v5. Takes every option of `prefrl train`."""
 
-import sys
-
-from prefrl.cli.main import main
+from command import run
 
 if __name__ == "__main__":
-    sys.exit(main(["train", "HalfCheetah-v5", *sys.argv[1:]]))
+    run("train", "HalfCheetah-v5")

@@ -1,8 +1,6 @@
-"""Train an agent in Pendulum-v1 from preferences, with its preset. Takes every option of `prefrl train`."""
+"""Train an agent in Pendulum-v1. Takes every option of `prefrl train`."""
 
-import sys
-
-from prefrl.cli.main import main
+from command import run
 
 if __name__ == "__main__":
-    sys.exit(main(["train", "Pendulum-v1", *sys.argv[1:]]))
+    run("train", "Pendulum-v1")

@@ -1,8 +1,6 @@
-"""Train prefrl/ReacherCircle-v0 from preferences, with its preset. Takes every option of `prefrl train`."""
+"""Train an agent in prefrl/ReacherCircle-v0. Takes every option of `prefrl train`."""
 
-import sys
-
-from prefrl.cli.main import main
+from command import run
 
 if __name__ == "__main__":
-    sys.exit(main(["train", "prefrl/ReacherCircle-v0", *sys.argv[1:]]))
+    run("train", "prefrl/ReacherCircle-v0")

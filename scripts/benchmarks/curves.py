@@ -13,12 +13,12 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from benchmark_learning import RESULTS
-from csv_rows import rows
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
+from benchmarks.csv_rows import rows
+from benchmarks.learning import RESULTS
 from prefrl.report.arms import band
 from prefrl.rewards.metrics import Floats, iqm
 
@@ -45,7 +45,7 @@ class Curves:
     results: Path = RESULTS
     """CSV file that `learning` wrote, with what agents earned in the end."""
 
-    output: Path = Path(__file__).parent / "results" / "curves.svg"
+    output: Path = Path(__file__).parents[1] / "results" / "curves.svg"
     """File to write."""
 
 
@@ -87,8 +87,8 @@ def series(folder: Path, arms: Sequence[str]) -> dict[str, dict[str, list[Series
     for path in sorted(folder.glob("**/metrics.jsonl")):
         name = RUN.fullmatch(str(path.parent.relative_to(folder)))
         if name is not None and name["arm"] in arms:
-            spans = [json.loads(line) for line in path.read_text().splitlines()]
-            known = [(s["num_timesteps"], s["true_return"]) for s in spans if s["true_return"] is not None]
+            rounds = [json.loads(line) for line in path.read_text().splitlines()]
+            known = [(s["num_timesteps"], s["true_return"]) for s in rounds if s["true_return"] is not None]
             steps, returns = np.array(known, np.float64).reshape(-1, 2).T
             found[name["env"]][name["arm"]].append((steps, returns))
     if not found:

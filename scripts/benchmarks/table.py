@@ -6,11 +6,11 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from benchmark_floor import RESULTS as FLOOR
-from benchmark_learning import RESULTS
-from csv_rows import rows
 from scipy import stats
 
+from benchmarks.csv_rows import rows
+from benchmarks.floor import RESULTS as FLOOR
+from benchmarks.learning import RESULTS
 from prefrl.rewards.metrics import Floats, iqm
 
 Row = dict[str, str]
@@ -30,6 +30,8 @@ HEAD = (
     "speed",
 )
 
+SHORT = ("environment", "labels", "steps", "seeds", "true return: IQM [95 %]", "paid true reward", "share [95 %]")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -48,14 +50,33 @@ class Table:
     arms: tuple[str, ...] = ()
     """Arms to show, in this order; all but `true` if none is named."""
 
+    envs: tuple[str, ...] = ()
+    """Environments to show, in this order; all, and a row over all of them, if none is named."""
+
     floor: Path = FLOOR
     """CSV file that `floor` wrote."""
+
+    short: bool = False
+    """Leave out the columns that the project's README has no room for."""
 
 
 def table(what: Table) -> None:
     """Print what `table_lines` makes of the CSV."""
     floors = {r["env_id"]: max(float(r["at_random"]), float(r["idle"])) for r in rows(what.floor)}
-    print("\n".join(table_lines(rows(what.results), what.arms, floors)))
+    found = rows(what.results)
+    of_envs = [row for env_id in what.envs for row in found if row["env_id"] == env_id]
+    lines = [
+        line
+        for line in table_lines(of_envs or found, what.arms, floors)
+        if not (what.envs and line.startswith("| all "))
+    ]
+    print("\n".join(map(shortened, lines) if what.short else lines))
+
+
+def shortened(line: str) -> str:
+    """A line of the table with the columns of `SHORT` alone."""
+    cells = line.strip("|").split("|")
+    return f"|{'|'.join(cells[HEAD.index(name)] for name in SHORT)}|"
 
 
 def table_lines(

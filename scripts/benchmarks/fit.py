@@ -11,20 +11,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from csv_rows import append
 from tyro.conf import Positional
 
+from benchmarks.csv_rows import append
 from prefrl.config.presets import preset
-from prefrl.config.run import RewardConfig
-from prefrl.data.episode import stack
-from prefrl.feedback.answer import Preference
-from prefrl.rewards.ensemble import RewardEnsemble
-from prefrl.rewards.fit import fit, make_ensemble, usable
+from prefrl.config.rewards import RewardConfig
+from prefrl.data.batch import stack
+from prefrl.data.spaces import Spaces
+from prefrl.feedback.answer import Answer, informative
+from prefrl.rewards.ensemble import RewardEnsemble, make_ensemble
+from prefrl.rewards.fit import fit
 from prefrl.rewards.metrics import pearson, preference_accuracy
 from prefrl.runs.run_dir import RunDir, git_commit
-from prefrl.store.store import Store
+from prefrl.store.run_store import open_store
 
-RESULTS = Path(__file__).parent / "results" / "fit.csv"
+RESULTS = Path(__file__).parents[1] / "results" / "fit.csv"
 
 Begun = tuple[RewardEnsemble, torch.Generator]
 """An ensemble to learn, and what its fits draw from."""
@@ -66,7 +67,7 @@ def compare(what: Fit) -> None:
     configs = [RunDir.open(path).config for path in what.runs]
     if len({(config.env_id, config.oracle) for config in configs}) != 1:
         raise SystemExit("the runs are of several environments or teachers; name runs of one only")
-    answers = [_answers(path) for path in what.runs]
+    spaces, answers = _spaces(what.runs[0]), [_answers(path) for path in what.runs]
     needed = max(what.labels) + what.ahead
     if all(len(a) < needed for a in answers):
         raise SystemExit(f"no run has {needed} answers; name other runs or lower --labels")
@@ -80,7 +81,7 @@ def compare(what: Fit) -> None:
                 if len(answered) < labels + what.ahead:
                     continue
                 if not what.warm or (i, seed) not in begun:
-                    begun[i, seed] = begin(answered, model, seed)
+                    begun[i, seed] = begin(spaces, model, seed)
                 known, later = answered[:labels], answered[labels : labels + what.ahead]
                 figures.append(tried(begun[i, seed], known, later, model, seed))
             agreement, correlation = np.transpose(figures)
@@ -102,23 +103,30 @@ def compare(what: Fit) -> None:
             print(*list(record.values())[:-2], flush=True)
 
 
-def _answers(path: Path) -> list[Preference]:
-    with Store(RunDir.open(path).store_url) as store:
-        return usable(store.preferences())
+def _spaces(path: Path) -> Spaces:
+    with open_store(RunDir.open(path)) as store:
+        info = store.info()
+    assert info is not None
+    return info.spaces
+
+
+def _answers(path: Path) -> list[Answer]:
+    with open_store(RunDir.open(path)) as store:
+        return informative(store.answers())
 
 
 def _fields(words: str) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(words).items()}
 
 
-def begin(known: Sequence[Preference], config: RewardConfig, seed: int) -> Begun:
-    """An ensemble that has learned nothing, for clips like those of `known`."""
-    clip, generator = known[0].query.left, torch.Generator().manual_seed(seed)
-    return make_ensemble(config, clip.obs.shape[1], clip.actions.shape[1], generator), generator
+def begin(spaces: Spaces, config: RewardConfig, seed: int) -> Begun:
+    """An ensemble that has learned nothing."""
+    generator = torch.Generator().manual_seed(seed)
+    return make_ensemble(config, spaces, generator), generator
 
 
 def tried(
-    begun: Begun, known: Sequence[Preference], later: Sequence[Preference], config: RewardConfig, seed: int
+    begun: Begun, known: Sequence[Answer], later: Sequence[Answer], config: RewardConfig, seed: int
 ) -> tuple[float, float]:
     """Teach `begun` also `known`. How often it names the truly better of two clips, and its correlation with the truth.
 
@@ -126,10 +134,10 @@ def tried(
     was least sure. What was answered does not count: it may be mistaken.
     """
     ensemble, generator = begun
-    clips = [clip for p in later for clip in (p.query.left, p.query.right)]
+    clips = [clip for answer in later for clip in answer.question.segments]
     fit(ensemble, known, config=config, generator=generator)
     order = np.random.default_rng(seed).permutation(len(clips))
-    learned = ensemble.returns(*stack(clips)).mean(0)[order]
+    learned = ensemble.returns(stack(clips)).mean(0)[order]
     true = np.array([clip.true_return for clip in clips])[order]
     learned, true = learned[::2] - learned[1::2], true[::2] - true[1::2]
     return preference_accuracy(learned, (np.sign(true) + 1) / 2), pearson(learned, true)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from csv_rows import append, rows
+from benchmarks.csv_rows import append, rows
 
-RESULTS = Path(__file__).parent / "results" / "learning.csv"
+RESULTS = Path(__file__).parents[1] / "results" / "learning.csv"
 PREFRL = [sys.executable, "-W", "ignore", "-m", "prefrl"]
 
 ARMS = {
@@ -138,9 +138,9 @@ def on_one_thread(command: Sequence[str | Path]) -> str:
 def row(run_dir: Path, arm: str, seed: int, wall: float | None, result: dict[str, Any], command: str) -> dict[str, Any]:
     """One line of the CSV: results of a run, and what it takes to repeat it."""
     saved = json.loads((run_dir / "config.json").read_text())
-    spans = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    memory = [s["peak_memory_mb"] for s in spans if s["num_timesteps"] >= 100_000]
-    seconds = {part: sum(s.get(f"seconds/{part}") or 0 for s in spans) for part in ("fit", "ask")}
+    rounds = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    memory = [s["peak_memory_mb"] for s in rounds if s["num_timesteps"] >= 100_000]
+    seconds = {part: sum(s.get(f"seconds/{part}") or 0 for s in rounds) for part in ("fit", "ask")}
     model = result["reward_model"] or {}
     return {
         "env_id": result["env_id"],

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmark_learning import on_one_thread
-from csv_rows import append
-
+from benchmarks.csv_rows import append
+from benchmarks.learning import on_one_thread
 from prefrl.runs.run_dir import git_commit
 
-RESULTS = Path(__file__).parent / "results" / "speed.csv"
+RESULTS = Path(__file__).parents[1] / "results" / "speed.csv"
 
 PLAIN = """
 import sys
@@ -21,13 +20,13 @@ import torch
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 import prefrl
-from prefrl.algorithms.saving import REWARD_CLIP, make_agent
+from prefrl.algorithms.ppo import REWARD_CLIP, make_ppo
 
 torch.set_num_threads(1)
 config = prefrl.preset(sys.argv[1])
 venv = make_vec_env(config.env_id, config.ppo.n_envs, seed=0)
 venv = VecNormalize(venv, gamma=config.ppo.gamma, clip_reward=REWARD_CLIP)
-agent = make_agent(config.ppo, venv)
+agent = make_ppo(config.ppo, venv)
 adam = agent.policy.optimizer
 agent.policy.optimizer = torch.optim.Adam(agent.policy.parameters(), adam.defaults["lr"], eps=adam.defaults["eps"])
 agent.learn(int(sys.argv[2]))

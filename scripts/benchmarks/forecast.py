@@ -1,33 +1,44 @@
-"""Back-test the label forecast on finished runs: what half of the answers foretell, against what all of them reached.
-
-    .venv/bin/python scripts/benchmark_forecast.py RUN_DIR...
-
-From a random half of a run's answers it is forecast how many it takes to reach the agreement that the whole learning
-curve has at its end; the truth is the number of answers there. Writes scripts/results/forecast.csv.
-"""
+"""Try the label forecast on finished runs: forecast from half of the answers what all of them reached."""
 
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from csv_rows import write
+from tyro.conf import Positional
 
+from benchmarks.csv_rows import write
 from prefrl.evaluation.forecast import Point, extrapolate, learning_curve
-from prefrl.rewards.fit import usable
+from prefrl.feedback.answer import informative
 from prefrl.runs.run_dir import RunDir, git_commit
-from prefrl.store.store import Store
+from prefrl.store.run_store import open_store
 
-RESULTS = Path(__file__).parent / "results" / "forecast.csv"
+RESULTS = Path(__file__).parents[1] / "results" / "forecast.csv"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Try the label forecast on finished runs: forecast from half of the answers what all of them reached.
+
+    A random half of a run's answers forecasts how many it takes to reach the agreement at the end of the whole learning
+    curve. The truth is the number of answers there.
+    """
+
+    runs: Positional[tuple[Path, ...]]
+    """Run folders."""
+
+    results: Path = RESULTS
+    """CSV file; it is written anew."""
 
 
 def back_test(path: Path) -> dict[str, Any]:
     run = RunDir.open(path)
     config = run.config.reward_model
-    with Store(run.store_url) as store:
-        used = [p for p in usable(store.preferences()) if p.choice != "tie"]
+    with open_store(run) as store:
+        used = [answer for answer in informative(store.answers()) if answer.is_decided]
     whole = learning_curve(used, config, np.random.default_rng(0))
     some = np.random.default_rng(1).permutation(len(used))[: len(used) // 2]
     half = learning_curve([used[i] for i in some], config, np.random.default_rng(2))
@@ -54,16 +65,13 @@ def judge(whole: list[Point], half: list[Point]) -> dict[str, Any]:
     }
 
 
-def main(paths: list[Path]) -> None:
+def forecast(what: Forecast) -> None:
+    """Print and write a row for each run."""
     torch.set_num_threads(1)
     rows = []
-    for path in paths:
+    for path in what.runs:
         rows.append(back_test(path))
         print(rows[-1], flush=True)
     factors = [row["factor"] for row in rows]
     print(f"median factor {np.median(factors):.2f}; the interval held {sum(r['held'] for r in rows)} of {len(rows)}")
-    write(RESULTS, rows)
-
-
-if __name__ == "__main__":
-    main([Path(word) for word in sys.argv[1:]])
+    write(what.results, rows)

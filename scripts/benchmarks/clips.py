@@ -13,14 +13,15 @@ from typing import Any
 os.environ.setdefault("MUJOCO_GL", "egl")
 import gymnasium as gym
 import numpy as np
-from csv_rows import append
 
+from benchmarks.csv_rows import append
 from prefrl.data.segment import Segment
+from prefrl.data.spaces import named
 from prefrl.rendering.clips import Renderer
 from prefrl.rendering.simulator_state import restore, snapshot
 from prefrl.runs.run_dir import git_commit
 
-RESULTS = Path(__file__).parent / "results" / "clips.csv"
+RESULTS = Path(__file__).parents[1] / "results" / "clips.csv"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def random_segment(env: gym.Env[Any, Any], steps: int) -> Segment:
         obs.append(env.step(actions[-1])[0])
         states.append(snapshot(env))
     return Segment(
-        np.array(obs, np.float32),
+        named(np.array(obs)),
         np.array(actions, np.float32),
         np.zeros(steps + 1, np.bool_),
         np.zeros(steps, np.float32),

@@ -1,9 +1,4 @@
-"""Tell what trained agents do, in the words of their environments: flips, speeds, whatever their `info` holds.
-
-    .venv/bin/python scripts/behaviour.py runs/backflip runs/smooth runs/fast runs/drift
-
-A driver is also scored by the tastes that it was not taught, which shows how different the same game's agents are.
-"""
+"""Measure what trained agents do, by the figures in their environments' `info`: flips, speeds, ..."""
 
 import itertools
 from dataclasses import dataclass
@@ -12,23 +7,26 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import tyro
-from csv_rows import append
+from tyro.conf import Positional
 
+from benchmarks.csv_rows import append
 from prefrl.environments.make import make_env
 from prefrl.runs.run_dir import RunDir, git_commit
 from prefrl.training.learner import Learner
 
-RESULTS = Path(__file__).parent / "results" / "behaviour.csv"
+RESULTS = Path(__file__).parents[1] / "results" / "behaviour.csv"
 TASTES = "smooth", "fast", "drift"
 COUNTS = "flips", "turns"  # running totals, of which the last says all
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Watch trained agents."""
+class Behaviour:
+    """Measure what trained agents do, by the figures in their environments' `info`: flips, speeds, ...
 
-    run_dirs: tyro.conf.Positional[tuple[Path, ...]]
+    A driver is also scored by the tastes that it was not taught: that shows how different the agents are.
+    """
+
+    run_dirs: Positional[tuple[Path, ...]]
     """Folders of runs."""
 
     episodes: int = 20
@@ -41,7 +39,7 @@ class Asked:
     """CSV file; rows are appended."""
 
 
-def main(asked: Asked) -> None:
+def behaviour(asked: Behaviour) -> None:
     """Print and append a row for each figure of each run."""
     for run_dir in asked.run_dirs:
         for figure, (mean, std) in watch(RunDir.open(run_dir), asked.episodes, asked.seed).items():
@@ -76,8 +74,7 @@ def play(env: gym.Env[Any, Any], learner: Learner, seed: int) -> tuple[list[dict
     obs, _ = env.reset(seed=seed)
     infos, true_return, done = [], 0.0, False
     while not done:
-        action, _ = learner.agent.predict(learner.normaliser.normalize_obs(obs), deterministic=True)
-        obs, reward, terminated, truncated, info = env.step(action)
+        obs, reward, terminated, truncated, info = env.step(learner.algorithm.act(np.asarray(obs)[None])[0])
         infos.append(info)
         true_return, done = true_return + float(reward), terminated or truncated
     return infos, true_return
@@ -87,7 +84,3 @@ def numbers(infos: list[dict[str, Any]]) -> dict[str, list[float]]:
     """What is a number in every one of `infos`."""
     names = [name for name, value in infos[0].items() if isinstance(value, int | float | bool | np.number)]
     return {name: [float(info[name]) for info in infos] for name in names}
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Asked, description=__doc__))

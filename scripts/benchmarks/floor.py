@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from csv_rows import write
 from simple_agents import idle_returns, random_returns
 
+from benchmarks.csv_rows import write
 from prefrl.runs.run_dir import git_commit
 
-RESULTS = Path(__file__).parent / "results" / "floor.csv"
+RESULTS = Path(__file__).parents[1] / "results" / "floor.csv"
 
 
 @dataclass(frozen=True)

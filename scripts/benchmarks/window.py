@@ -1,10 +1,4 @@
-"""Measure the labelling window on a display of its own (Xvfb), driven by real keys (xdotool).
-
-    .venv/bin/python scripts/benchmark_window.py
-
-How long from a key to the next pair on the screen, how much of a core the window takes, and by how much labelling slows
-down a training that goes on beside it. It takes some minutes, and wants a machine that is idle otherwise.
-"""
+"""Measure the labelling window on a display of its own (Xvfb), driven by real keys (xdotool)."""
 
 import contextlib
 import math
@@ -22,26 +16,29 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import tyro
-from csv_rows import append
 
+from benchmarks.csv_rows import append
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import cut
-from prefrl.labelling.service import Options
+from prefrl.labelling.state import Options
 from prefrl.labelling.window.app import Window
 from prefrl.runs.run_dir import RunDir, git_commit
-from prefrl.store.store import Store
+from prefrl.store.run_store import open_store
 from prefrl.training.feedback_round import ask
 from prefrl.training.learner import Learner
 from prefrl.training.loop import create
 
-RESULTS = Path(__file__).parent / "results" / "window.csv"
+RESULTS = Path(__file__).parents[1] / "results" / "window.csv"
 SCREEN = 1280, 720
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Measure the window."""
+class WindowSpeed:
+    """Measure the labelling window on a display of its own (Xvfb), driven by real keys (xdotool).
+
+    How long it takes from a key to the next question, how much of a core the window takes, and how much slower a
+    training is that goes on beside it. Takes some minutes, on a machine that does nothing else.
+    """
 
     env_id: str = "Hopper-v5"
     """Whose clips are shown."""
@@ -71,43 +68,43 @@ class Watched(Window):
     @property
     def num_drawn(self) -> int:
         """Pairs that are drawn; 0 while none is on the screen."""
-        if self.stage is None or self.stage.playback is None or self.clerk.is_busy:
+        if self.player is None or self.player.playback is None or self.service.is_busy:
             return 0
-        pairs = [self.stage.cache.get(showing.query_id) for showing in self.clerk.state.showings]
+        pairs = [self.player.cache.get(showing.question_id) for showing in self.service.state.showings]
         return sum(pair is not None and pair.drawn >= 1 for pair in pairs)
 
     def has_been_seen(self) -> None:
         """Make it as if the clips had been seen to their end, so that no answer has to be confirmed."""
-        if self.stage is not None and self.stage.playback is not None:
-            self.stage.playback = replace(self.stage.playback, watched=math.inf)
+        if self.player is not None and self.player.playback is not None:
+            self.player.playback = replace(self.player.playback, watched=math.inf)
 
     def _show(self) -> None:
         super()._show()
-        stage = self.stage
-        if stage is None or stage.showing is None or stage.playback is None:
+        player = self.player
+        if player is None or player.showing is None or player.playback is None:
             return
-        if stage.showing.query_id != self.shown:
-            self.shown, self.turned_at = stage.showing.query_id, time.perf_counter()
+        if player.showing.question_id != self.shown:
+            self.shown, self.turned_at = player.showing.question_id, time.perf_counter()
 
 
-def main(asked: Asked) -> None:
+def window(asked: WindowSpeed) -> None:
     """Measure, print, and append to the CSV."""
     with tempfile.TemporaryDirectory() as folder, display() as name:
         os.environ["DISPLAY"] = name
-        run = run_with_queries(asked, Path(folder) / "run")
-        window = Watched(run.path, Options("benchmark", repeat_share=0.0), asked.clip_size)
+        run = run_with_questions(asked, Path(folder) / "run")
+        app = Watched(run.path, Options("benchmark", repeat_share=0.0, clip_size=asked.clip_size))
         found: dict[str, float] = {}
 
         def measure() -> None:
             try:
-                found.update(latency(window, asked.answers))
-                found.update(load(window, asked.seconds))
+                found.update(latency(app, asked.answers))
+                found.update(load(app, asked.seconds))
             finally:
-                window.leaving = True
+                app.leaving = True
 
         hands = threading.Thread(target=measure)
         hands.start()
-        window.run()
+        app.run()
         hands.join()
         found.update(slowdown(asked, Path(folder), run))
     print("\n".join(f"{name}: {value:.3g}" for name, value in found.items()))
@@ -129,15 +126,15 @@ def display() -> Iterator[str]:
         server.wait()
 
 
-def run_with_queries(asked: Asked, path: Path) -> RunDir:
-    """A run that waits for a person, its queries about random behaviour."""
+def run_with_questions(asked: WindowSpeed, path: Path) -> RunDir:
+    """A run that waits for a person, its questions about random behaviour."""
     config = TrainConfig(
         asked.env_id, labels=2 * asked.answers + 200, initial_share=1.0, teacher="human", steps=400_000
     )
     config = replace(config, explore_steps=40_000)
     run = create(config, path)
     learner = Learner(config)
-    with Store(run.store_url) as store:
+    with open_store(run) as store:
         store.describe(learner.store_info())
         segments = cut(learner.explore(config.explore_steps), config.segment_length)
         ask(learner, store, config.labels, 0, segments, [])
@@ -165,14 +162,14 @@ def latency(window: Watched, answers: int) -> dict[str, float]:
 
 def load(window: Watched, seconds: float) -> dict[str, float]:
     """Per cent of a core that this process takes while two clips play and nothing is being drawn ahead."""
-    while window.num_drawn < len(window.clerk.state.showings):
+    while window.num_drawn < len(window.service.state.showings):
         time.sleep(0.1)
     cpu, wall = time.process_time(), time.perf_counter()
     time.sleep(seconds)
     return {"window_cpu_percent": 100 * (time.process_time() - cpu) / (time.perf_counter() - wall)}
 
 
-def slowdown(asked: Asked, folder: Path, run: RunDir) -> dict[str, float]:
+def slowdown(asked: WindowSpeed, folder: Path, run: RunDir) -> dict[str, float]:
     """How much longer a training takes while somebody answers every two seconds; in per cent, the median of pairs."""
     ratios = []
     for k in range(asked.pairs):
@@ -202,7 +199,7 @@ def labelled(run: RunDir) -> Iterator[None]:
             window.terminate()
 
 
-def timed_training(asked: Asked, path: Path) -> float:
+def timed_training(asked: WindowSpeed, path: Path) -> float:
     """Seconds that a short training with oracle answers takes, on one thread."""
     command = [sys.executable, "-m", "prefrl", "train", asked.env_id, "--steps", "60000", "--labels", "100"]
     start = time.perf_counter()
@@ -218,7 +215,7 @@ def timed_training(asked: Asked, path: Path) -> float:
     return seconds
 
 
-def write(asked: Asked, found: dict[str, float]) -> None:
+def write(asked: WindowSpeed, found: dict[str, float]) -> None:
     """Append a row."""
     record = {
         "env_id": asked.env_id,
@@ -228,7 +225,3 @@ def write(asked: Asked, found: dict[str, float]) -> None:
         "command": shlex.join(["python", *sys.argv]),
     }
     append(asked.results, record)
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Asked, description=__doc__))

@@ -1,10 +1,4 @@
-"""Show that each alarm fires on a run made to have its fault, and that none fires on ten healthy ones.
-
-    .venv/bin/python scripts/benchmark_alarms.py [RUNS_DIR]
-
-The runs are real ones, shorter than those that the README reports on. Faulty answers come from a program that answers
-as a person would, through the store. Writes scripts/results/alarms.csv. Takes a quarter of an hour on one core.
-"""
+"""Show that each alarm fires on a run with its fault, and that none fires on ten healthy runs."""
 
 import dataclasses
 import json
@@ -13,26 +7,29 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
-from csv_rows import write
 from gymnasium import spaces
 
+from benchmarks.csv_rows import write
 from prefrl.config.presets import preset
 from prefrl.config.run import TrainConfig
-from prefrl.feedback.comparison import Choice
-from prefrl.feedback.question import Query
+from prefrl.feedback.answer import Answer
+from prefrl.feedback.comparison import Comparison, Preferred
+from prefrl.feedback.question import Question
 from prefrl.runs.run_dir import RunDir
-from prefrl.store.store import Answer, Store
+from prefrl.store.run_store import open_store
 from prefrl.training.learner import Learner
 from prefrl.training.loop import resume, train
 
-RESULTS = Path(__file__).parent / "results" / "alarms.csv"
-Choose = Callable[[int, Query], Choice]  # told how many answers were given before, and the query
+RESULTS = Path(__file__).parents[1] / "results" / "alarms.csv"
+Choose = Callable[[int, Question], Preferred]
+"""What is better, given how many answers were given before, and the question."""
 
 HEALTHY = [
     ("CartPole-v1", 0, {"steps": 50_000}),
@@ -46,6 +43,21 @@ HEALTHY = [
     ("InvertedDoublePendulum-v5", 0, {"steps": 150_000}),
     ("InvertedPendulum-v5", 0, {"steps": 50_000}),
 ]
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """Show that each alarm fires on a run with its fault, and that none fires on ten healthy runs.
+
+    The runs are shorter than those of the README. A program gives the faulty answers through the store, as a person
+    would. Takes a quarter of an hour on one core.
+    """
+
+    runs: Path = Path("runs/alarms")
+    """Where the run folders go; a finished run is taken as it is."""
+
+    results: Path = RESULTS
+    """CSV file; it is written anew."""
 
 
 class Overdone(gym.Env[Any, Any]):
@@ -67,14 +79,15 @@ class Overdone(gym.Env[Any, Any]):
 gym.register("Overdone-v0", lambda **_: Overdone(), max_episode_steps=50, disable_env_checker=True)
 
 
-def best(query: Query) -> Choice:
-    return "left" if query.left.true_return > query.right.true_return else "right"
+def best(question: Question) -> Preferred:
+    left, right = question.segments
+    return "left" if left.true_return > right.true_return else "right"
 
 
-def fickle(given: int, query: Query) -> Choice:
+def fickle(given: int, question: Question) -> Preferred:
     """Wants the opposite from the hundredth answer on."""
-    turned: Choice = "right" if best(query) == "left" else "left"
-    return best(query) if given < 100 else turned
+    turned: Preferred = "right" if best(question) == "left" else "left"
+    return best(question) if given < 100 else turned
 
 
 def answered(config: TrainConfig, path: Path, choose: Choose) -> RunDir:
@@ -85,12 +98,11 @@ def answered(config: TrainConfig, path: Path, choose: Choose) -> RunDir:
     over = threading.Event()
 
     def answer() -> None:
-        with Store(run.store_url) as store:
+        with open_store(run) as store:
             while not over.is_set():
-                for query in store.pending(limit=20):
-                    assert query.id is not None
-                    choice = choose(store.num_preferences(), query)
-                    store.add_answer_once(Answer(query.id, choice, annotator=choose.__name__))
+                for question in store.pending(limit=20):
+                    said = Comparison(choose(store.num_answers(), question))
+                    store.add_answer_if_wanted(Answer(question, said, choose.__name__))
                 time.sleep(0.05)
 
     teacher = threading.Thread(target=answer)
@@ -102,7 +114,7 @@ def answered(config: TrainConfig, path: Path, choose: Choose) -> RunDir:
         teacher.join()
 
 
-def always_left(_given: int, _query: Query) -> Choice:
+def always_left(_given: int, _question: Question) -> Preferred:
     return "left"
 
 
@@ -164,16 +176,14 @@ def row(name: str, expected: str, run: RunDir) -> dict[str, Any]:
     }
 
 
-def main(runs: Path) -> None:
+def alarms(what: Alarms) -> None:
+    """Make the runs that are missing, print and write a row for each."""
+    runs = what.runs
     rows = [
         row(f"{env_id} seed {seed}", "", trained(preset(env_id, seed=seed, **options), runs / f"{env_id}-{seed}"))
         for env_id, seed, options in HEALTHY
     ]
     rows += [row(kind, kind, make()) for kind, make in faulty(runs).items()]
-    write(RESULTS, rows)
+    write(what.results, rows)
     for values in rows:
         print(values)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/alarms"))

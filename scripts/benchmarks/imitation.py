@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmark_learning import on_one_thread, run
-from csv_rows import append
-
+from benchmarks.csv_rows import append
+from benchmarks.learning import on_one_thread, run
 from prefrl.runs.run_dir import git_commit
 
-RESULTS = Path(__file__).parent / "results" / "imitation.csv"
+RESULTS = Path(__file__).parents[1] / "results" / "imitation.csv"
 
 THEIRS = """
 import sys
@@ -64,7 +63,7 @@ learner = pc.PreferenceComparisons(
     transition_oversampling=1,
     initial_comparison_frac=0.25,
     allow_variable_horizon=True,
-    query_schedule="hyperbolic",
+    question_schedule="hyperbolic",
     initial_epoch_multiplier=4,
 )
 start = time.monotonic()
