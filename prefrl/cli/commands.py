@@ -64,7 +64,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Report:
-    """Write a page that tells what the reward models of runs learned: one file, for any browser, without a network."""
+    """Write a page about what the reward models of runs learned: one file that any browser shows without a network."""
 
     run_dirs: Annotated[tuple[Path, ...], tyro.conf.arg(name="run_dir", metavar="RUN_DIR [RUN_DIR ...]")]
     """Folders of runs. Those that differ in their seed alone are one arm; runs of --reward true are compared with."""
@@ -84,7 +84,7 @@ class Inspect:
     """Answers to list."""
 
     question: Annotated[int | None, tyro.conf.arg(aliases=["--query"])] = None
-    """Number of a question to tell about."""
+    """Number of a question to show."""
 
     video: Path | None = None
     """File to write the clips of that question to, side by side, for example question.mp4."""
@@ -120,7 +120,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Doctor:
-    """Tell what is installed, what is wrong, and the command that mends it; or what is damaged in a run folder."""
+    """Check what is installed, and print the command that mends each problem; or check a run folder for damage."""
 
     run_dir: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[RUN_DIR]")] = None
     """Folder of a run to look at, and not at what is installed."""

@@ -18,8 +18,10 @@ from prefrl.labelling.playback import CLIP_SECONDS
 from prefrl.rendering.camera import Frame
 from prefrl.rendering.clips import Renderer, write_mp4
 from prefrl.store import rows as dump
+from prefrl.store import schema
 from prefrl.store.export import open_store
 from prefrl.store.info import StoreInfo
+from prefrl.store.load import load_answers
 from prefrl.store.rows import Dump
 
 GAP = 8  # pixels between two clips of a question
@@ -49,8 +51,9 @@ def inspect(source: Path, last: int = 10, question_id: int | None = None, video:
             answers = [answer for answer in dump.make_answers(held.rows) if not answer.is_repeat]
             return "\n".join(_rows([*_counts(held), *_last(answers[-last:] if last else [])]))
         question, info = store.question(question_id), store.info()
-        given = [answer for answer in store.answers() if answer.question.id == question_id]
-        lines = _rows(_question(question, given))
+        with store.transaction() as connection:
+            to_it = (schema.answers.c.question_id == question_id) & ~schema.answers.c.is_repeat
+            lines = _rows(_question(question, load_answers(connection, to_it)))
     if video is not None:
         _film(question, info, video)
         lines.append(f"written to {video}")
@@ -65,11 +68,11 @@ def _counts(held: Dump) -> list[tuple[str, str]]:
     segments, questions, given = held.rows["segments"], held.rows["questions"], dump.make_answers(held.rows)
     count, repeats = standing(given), standing(given, repeats=True)
     others = sum(not answer.is_repeat for answer in given) - len(count)
-    answered = {answer.question.id for answer in count}
+    answered = Counter(number for number, _ in {(answer.question.id, answer.annotator) for answer in count})
     withdrawn = sum(row["withdrawn_at"] is not None and row["id"] not in answered for row in questions)
     lengths = sorted({len(row["actions"]) for row in segments})
     dying = sum(bool(row["absorbing"][-1]) for row in segments)
-    open_ = len(questions) - len(answered) - withdrawn
+    open_ = sum(row["withdrawn_at"] is None and answered[row["id"]] < row["wanted"] for row in questions)
     rows = [
         ("environment", held.info.env_id if held.info else "not described"),
         ("goal", held.info.goal or "" if held.info else ""),
@@ -87,9 +90,8 @@ def _said(count: Sequence[Answer]) -> str:
     """How often each comparison was given, and how many answers of other kinds."""
     said = Counter(_value(answer) for answer in count if answer.question.kind == "comparison")
     others = Counter(answer.question.kind for answer in count if answer.question.kind != "comparison")
-    return ", ".join(
-        [*(f"{said[value]} {value}" for value in PREFERRED), *(f"{n} {kind}" for kind, n in others.items())]
-    )
+    comparisons = [f"{said[value]} {value}" for value in PREFERRED]
+    return ", ".join([*comparisons, *(f"{number} {kind}" for kind, number in others.items())])
 
 
 def _value(answer: Answer) -> str:
@@ -124,24 +126,20 @@ def _question(question: Question, answers: list[Answer]) -> list[tuple[str, str]
     for name, segment in zip(_places(question), question.segments, strict=True):
         living = int((~segment.absorbing[:-1]).sum())
         end = ", then a terminal state" if segment.absorbing[-1] else ""
-        rows.append(
-            (name, f"steps {segment.start} to {segment.start + living}{end}; true return {segment.true_return:.3f}")
-        )
+        steps = f"steps {segment.start} to {segment.start + living}{end}"
+        rows.append((name, f"{steps}; true return {segment.true_return:.3f}"))
     count = {answer.seq for answer in standing(answers)}
     for answer in answers:
-        if answer.value is None:
-            rows.append(("answer", f"taken back by {answer.annotator}"))
-        else:
-            rows.append(
-                ("answer", f"{_value(answer)} by {answer.annotator}{'' if answer.seq in count else ' (taken back)'}")
-            )
+        said = "taken back" if answer.value is None else _value(answer)
+        gone = "" if answer.value is None or answer.seq in count else " (taken back)"
+        rows.append(("answer", f"{said} by {answer.annotator}{gone}"))
     return rows if answers else [*rows, ("answer", "none yet")]
 
 
 def _places(question: Question) -> Sequence[str]:
-    return (
-        ("left", "right") if question.kind == "comparison" else [f"{n}" for n in range(1, len(question.segments) + 1)]
-    )
+    if question.kind == "comparison":
+        return "left", "right"
+    return [str(place) for place in range(1, len(question.segments) + 1)]
 
 
 def _thinking(answer: Answer) -> float | None:

@@ -24,7 +24,7 @@ from prefrl.watchdog import watch
 
 DESCRIPTION = """Teach agents in games and robotics from human preferences.
 
-prefrl COMMAND --help tells a command's options; with --debug, any command shows the traceback of an error; prefrl
+prefrl COMMAND --help shows the options of a command. With --debug, any command shows the traceback of an error. prefrl
 --version prints the version."""
 
 
@@ -173,14 +173,14 @@ def _evaluate(command: Evaluate) -> None:
 
 
 def guard(action: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
-    """The exit code of `action(argv)`. An error is told in one line; if `argv` holds --debug, by its traceback too."""
+    """The exit code of `action(argv)`. An error is one line; if `argv` holds --debug, its traceback comes before."""
     words = [word for word in argv if word != "--debug"]
     try:
         with _sigterm_exits():
             try:
                 return action(words)
             finally:
-                sys.stdout.flush()  # here, where an error can still be told
+                sys.stdout.flush()  # here, where an error can still be reported
     except KeyboardInterrupt:
         return 130
     except Terminated:

@@ -11,7 +11,7 @@ ALGORITHM_NAMES: tuple[str, ...] = get_args(AlgorithmName)
 
 
 class AgentConfig(Protocol):
-    """What the settings of every algorithm tell."""
+    """What the settings of every algorithm hold."""
 
     @property
     def n_envs(self) -> int:

@@ -42,7 +42,7 @@ class ActionSpec:
     """How many numbers an action takes: its components, or as many as there are discrete actions (one-hot)."""
 
     kind: ActionKind | None = None
-    """None where it is not known: stores of version 1 do not tell."""
+    """None where it is not known: stores of version 1 do not say."""
 
 
 @dataclass(frozen=True)

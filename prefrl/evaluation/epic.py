@@ -91,7 +91,7 @@ class AdditiveReward:
     An environment cannot be asked what it would pay for leaping from any state to any other, as EPIC's expectations
     want to know. This is the ridge regression of the rewards that it paid on the values of observations, actions and
     next observations and on their squares, each clipped to what was seen: a sum of one part for each, so that it says
-    something sober about combinations that never happened. `r2` tells how much of the rewards' variance it explains.
+    something sensible about combinations that never happened. `r2` tells how much of the rewards' variance it explains.
     """
 
     def __init__(self, obs: NDArray[Any], actions: NDArray[Any], next_obs: NDArray[Any], rewards: NDArray[Any]) -> None:

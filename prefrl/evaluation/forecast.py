@@ -1,8 +1,8 @@
 """Forecast how many more answers it takes until a reward agrees with the teacher as often as one wants.
 
-A run's own figures cannot tell: its selector asks ever harder questions, so that held-out agreement may fall while the
-reward gets better. So the answers are divided into folds, and fresh ensembles are fitted to more and more of them; how
-well each agrees with the fold it never saw is a learning curve on questions of one and the same kind.
+A run's own figures do not show it: its selector asks ever harder questions, so held-out agreement may fall while the
+reward gets better. So the answers are divided into folds, and new ensembles are fitted to more and more of them. How
+well each agrees with the fold that it never saw is a learning curve on questions that are alike.
 """
 
 import math
@@ -92,7 +92,7 @@ def extrapolate(points: Sequence[Point], labels: int, goal: float) -> LabelForec
         error(n) = floor + (error(labels) - floor) (n / labels)^-power
 
     whose three parameters are integrated over on a grid: all curves that explain the points contribute, in proportion
-    to how well they do, so that the interval tells what a single fitted curve hides. A priori any error is as likely
+    to how well they do, so that the interval shows what a single fitted curve hides. A priori any error is as likely
     as any other, the floor is likelier low than high, and the power lies somewhere about one half and one, the rates of
     learning from noisy and from flawless answers.
     """

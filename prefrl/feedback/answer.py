@@ -131,7 +131,7 @@ def is_held_out(answers: Sequence[Answer], share: float) -> NDArray[np.bool_]:
 
 
 def fingerprint(answers: Sequence[Answer]) -> str:
-    """SHA-256 of what `answers` say, in their order: tells whether two lists of them are the same."""
+    """SHA-256 of what `answers` say, in their order: equal for equal lists."""
     said = [
         (
             a.seq,

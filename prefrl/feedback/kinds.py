@@ -44,7 +44,7 @@ class Kind(Protocol[F]):
     def simulate(self, question: Question, context: ReturnStats, noise: Noise, rng: np.random.Generator) -> F:
         """What a synthetic teacher with these faults says, who sees the true rewards.
 
-        A pure function of its arguments, which draws as many numbers whatever the settings. `context` tells what
+        A pure function of its arguments, which draws equally many numbers whatever the faults are. `context`: which
         returns are usual at the moment.
         """
 

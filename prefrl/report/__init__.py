@@ -1,1 +1,0 @@
-"""A page that tells what a reward model learned: one file, for a browser, without a network."""

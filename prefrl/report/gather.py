@@ -1,4 +1,4 @@
-"""Gather what a report tells about one run, from its folder alone."""
+"""Gather what a report shows of one run, from its folder alone."""
 
 import json
 import warnings
@@ -110,7 +110,7 @@ class Run:
     """None if there is no reward model to judge by, or nothing to judge."""
 
     notes: list[str] = field(default_factory=list)
-    """What could not be told, and why."""
+    """What is missing, and why."""
 
     @property
     def learned(self) -> bool:

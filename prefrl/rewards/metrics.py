@@ -164,7 +164,7 @@ def wilson(right: float, total: float, z: float = Z95) -> tuple[float, float]:
 def resample(num_groups: int, rng: np.random.Generator, resamplings: int = RESAMPLINGS) -> NDArray[np.int64]:
     """(R, G) how often each of `num_groups` groups is drawn by each bootstrap sample of as many groups.
 
-    No samples, (0, G), of fewer than two groups: one episode tells nothing of what others are like.
+    No samples, (0, G), of fewer than two groups: one episode says nothing about others.
     """
     if num_groups < 2:
         return np.zeros((0, num_groups), np.int64)

@@ -161,7 +161,9 @@ num_answered = (
 )
 """Of a question: how many annotators answered it."""
 
-is_pending = questions.c.withdrawn_at.is_(None) & (num_answered < questions.c.wanted)
+is_pending = questions.c.withdrawn_at.is_(None) & (
+    ~has_answer | ((questions.c.wanted > 1) & (num_answered < questions.c.wanted))  # the first alone is found sooner
+)
 """Of a question: it wants more answers."""
 
 

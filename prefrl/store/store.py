@@ -44,7 +44,7 @@ class Store:
         self.is_ours = questions.c.run_id == self.number.scalar_subquery()
         """Of a question."""
         self._has_our_segments = segments.c.run_id == self.number.scalar_subquery()
-        self._is_our_answer = answers.c.question_id.in_(select(questions.c.id).where(self.is_ours))
+        self._is_our_answer = exists().where(questions.c.id == answers.c.question_id, self.is_ours)
 
     def close(self) -> None:
         self._engine.dispose()

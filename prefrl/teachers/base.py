@@ -12,7 +12,7 @@ from prefrl.feedback.question import Question
 from prefrl.store.store import Store
 
 RECENT_SEGMENTS = 1000
-"""Segments whose true returns tell a teacher what is usual at the moment."""
+"""Latest segments, whose true returns show a teacher what is usual at the moment."""
 
 
 class Teacher(Protocol):

@@ -1,4 +1,4 @@
-"""Alarms: what goes wrong while a reward is learned, told from the run's own records, and what to do about it."""
+"""Alarms: what goes wrong while a reward is learned, by the run's own records, and what to do about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,9 +58,9 @@ def raised(records: Sequence[Record], steps: int) -> list[Alarm]:
 def reward_hacking(records: Sequence[Record]) -> Alarm | None:
     """The agent's behaviour gains learned reward while agreement with new answers falls to that of a coin, or below.
 
-    Selectors ask about what the ensemble is unsure of, so that healthy runs, too, agree with little more than half of
-    the answers that they are yet to be fitted to, and a first fit can be wrong about nearly all of the next ones. What
-    tells hacking is a steep fall from better days, over more rounds than one.
+    Selectors ask about what the ensemble is unsure of. So even healthy runs agree with little more than half of the
+    next answers, and a first fit can be wrong about nearly all of them. The sign of hacking is a steep fall from
+    earlier agreement, over more than one round.
     """
     records = answered(records)
     window = fresh_window(records)
@@ -159,14 +159,14 @@ def dead_ensemble(record: Record) -> Alarm | None:
         return None
     return Alarm(
         "dead_ensemble",
-        f"the ensemble's members differ by {spread:.2%} of what segments differ by: their disagreement tells nothing, "
+        f"the ensemble's members differ by {spread:.2%} of what segments differ by: their disagreement says nothing, "
         "and questions are chosen at random; check that the answers vary, and start again with "
         "--reward-model.bootstrap, more --reward-model.members, or --selector kcentre",
     )
 
 
 def too_few_labels(records: Sequence[Record], steps: int) -> Alarm | None:
-    """Half of the training is over, and agreement with answers not fitted to is still not told from that of a coin."""
+    """Half of the training is over, and the reward is still no better than a coin on answers that it did not see."""
     record = records[-1]
     accuracy, decided = record.get("reward/held_out_accuracy"), record.get("reward/held_out_decided")
     if decided is None or record.get("num_timesteps", 0) < steps / 2:

@@ -163,7 +163,7 @@ class Progress:
         self.logger.dump(record["num_timesteps"])
 
     def _warn(self, alarms: list[Alarm]) -> None:
-        """Tell in full what is wrong, once for each time that it begins."""
+        """Say in full what is wrong, once each time that it begins."""
         before = {alarm["kind"] for record in self.history[-2:-1] for alarm in record.get("alarms", [])}
         for alarm in alarms:
             if alarm.kind not in before:

@@ -1,4 +1,4 @@
-"""Signals: what each round tells of the health of reward learning. The alarms are raised from these figures."""
+"""Signals: figures of each round that show how well the reward is learned. Alarms are raised from them."""
 
 import math
 from collections.abc import Sequence

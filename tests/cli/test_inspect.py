@@ -4,9 +4,10 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 from builders import make_segment
-from stores import fill, filmed
+from stores import answer_to, fill, filmed
 
 from prefrl.cli.inspect import inspect
+from prefrl.data.spaces import Spaces
 from prefrl.errors import EnvError, StoreError, UsageError
 from prefrl.feedback.question import Question
 from prefrl.rendering.recording import compress
@@ -64,11 +65,22 @@ def test_the_clips_of_a_question_are_filmed_side_by_side(tmp_path: Path) -> None
     rng, path = np.random.default_rng(0), tmp_path / "preferences.sqlite"
     red, blue = (compress(np.full((32, 40, 3), colour, np.uint8)) for colour in ((255, 0, 0), (0, 0, 255)))
     with Store(sqlite_url(path)) as store:
-        store.describe(StoreInfo("CartPole-v1", {}, 3, 2, {}))
-        store.add_questions([Question(*(filmed(make_segment(rng, 5), [jpeg] * 6) for jpeg in (red, blue)))])
+        store.describe(StoreInfo("CartPole-v1", {}, Spaces.vectors(3, 2), {}))
+        store.add_questions([Question(tuple(filmed(make_segment(rng, 5), [jpeg] * 6) for jpeg in (red, blue)))])
     inspect(path, question_id=1, video=tmp_path / "q.mp4")
     frames = iio.imread(tmp_path / "q.mp4", plugin="pyav")
     assert frames.shape == (6, 32, 88, 3)
     assert frames[:, 16, 10].argmax(-1).tolist() == [0] * 6
     assert frames[:, 16, 78].argmax(-1).tolist() == [2] * 6
     assert iio.immeta(tmp_path / "q.mp4", plugin="pyav")["fps"] == 2.5
+
+
+def test_a_question_is_open_until_it_has_the_answers_that_it_wants(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "preferences.sqlite"
+    with Store(sqlite_url(path)) as store:
+        store.add_questions([Question((make_segment(rng, 5), make_segment(rng, 5)), wanted=2)])
+        store.add_answers([answer_to(1, "left", "Ada"), answer_to(1, "tie", "Ada")])
+    assert "questions     1: 1 answered, 1 open, 0 withdrawn" in inspect(path)
+    with Store(sqlite_url(path)) as store:
+        store.add_answers([answer_to(1, "left", "Bob")])
+    assert "questions     1: 1 answered, 0 open, 0 withdrawn" in inspect(path)

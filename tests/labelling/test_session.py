@@ -129,7 +129,7 @@ def test_leaving_gives_the_claims_back(store: Store) -> None:
 def test_the_claims_of_another_machine_last_as_long_as_it_shows_life(store: Store) -> None:
     ids, clock = ask(store, 1), Clock()
     with store.transaction(writes=True) as connection:
-        connection.execute(insert(labellers).values(holder="elsewhere 1 a", beat=5))
+        connection.execute(insert(labellers).values(holder="elsewhere 1 a", run_id=1, annotator="Bob", beat=5))
         connection.execute(insert(claims).values(question_id=ids[0], holder="elsewhere 1 a"))
     ada = session(store, clock=clock)
     for beat in (6, 7, 8):
