@@ -26,7 +26,6 @@ from sqlalchemy import (
 )
 
 from prefrl.data.segment import Film, Segment
-from prefrl.data.spaces import ActionSpec, ArraySpec, Spaces
 from prefrl.store import blobs
 from prefrl.store.triggers import protect
 
@@ -291,11 +290,3 @@ def row_film(row: Mapping[Any, Any]) -> Film:
     """
     verify(films, row)
     return Film(blobs.split(row["jpegs"]), row["fps"])
-
-
-def segment_spaces(segment: Segment) -> Spaces:
-    """The spaces that `segment` comes from, as far as it tells."""
-    return Spaces(
-        {name: ArraySpec(array.shape[1:], str(array.dtype)) for name, array in segment.obs.items()},
-        ActionSpec(segment.actions.shape[1]),
-    )

@@ -150,7 +150,7 @@ class Store:
         if info is None:
             return
         for segment in added:
-            spaces = schema.segment_spaces(segment)
+            spaces = segment.spaces
             if not fit(info.spaces, spaces):
                 raise StoreError(f"{self.name} is of {info.spaces}, and a segment has {spaces}; use another store")
 

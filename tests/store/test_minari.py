@@ -13,7 +13,6 @@ from prefrl.errors import EnvError, UsageError
 from prefrl.feedback.question import Question
 from prefrl.runs.run_dir import sqlite_url
 from prefrl.store.export import export
-from prefrl.store.schema import segment_spaces
 from prefrl.store.store import Store, StoreInfo
 
 
@@ -25,7 +24,7 @@ def segment(rng: np.random.Generator, actions: np.ndarray, absorbing_from: int |
 def written(path: Path, env_id: str, left: Segment, right: Segment) -> Path:
     file = path / "preferences.sqlite"
     with Store(sqlite_url(file)) as store:
-        store.describe(StoreInfo(env_id, {}, segment_spaces(left), {}, goal="balance"))
+        store.describe(StoreInfo(env_id, {}, left.spaces, {}, goal="balance"))
         store.add_questions([Question((left, right))])
     return file
 
