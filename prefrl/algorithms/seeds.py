@@ -22,3 +22,4 @@ def seed_round(agent: BaseAlgorithm, seed: int, round_index: int) -> None:
     agent.env.seed(round_seed)
     agent.action_space.seed(round_seed)  # which off-policy algorithms draw their random steps from
     agent._last_obs = None  # makes learn() reset the environments
+    agent._n_updates = 0  # TD3 trains its policy by it at every second update; no checkpoint holds it

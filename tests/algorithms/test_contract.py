@@ -51,12 +51,12 @@ def small(name: str, **changes: Any) -> TrainConfig:
     return dataclasses.replace(SMALL, **{"algorithm": name, name: settings, **changes})
 
 
-def trained(name: str) -> tuple[Algorithm, list[Episode]]:
-    """One that has explored and been trained for a round, and what it did in that."""
+def trained(name: str, until: int = 160) -> tuple[Algorithm, list[Episode]]:
+    """One that has explored and been trained for a round until that step, and what it did in that."""
     algorithm = make(small(name))
     algorithm.explore(64)
     algorithm.recorder.drain()
-    algorithm.train(1, 160, lambda _: None)
+    algorithm.train(1, until, lambda _: None)
     return algorithm, algorithm.recorder.drain()
 
 
@@ -82,8 +82,9 @@ def test_the_same_settings_give_the_same_bits_and_another_seed_gives_others(name
     assert make(small(name)).files() == make(small(name)).files() != make(small(name, seed=1)).files()
 
 
-def test_one_that_was_saved_goes_on_bit_for_bit(name: str) -> None:
-    algorithm, _ = trained(name)
+@pytest.mark.parametrize("until", [160, 162])  # an even and an odd number of gradient steps, off policy
+def test_one_that_was_saved_goes_on_bit_for_bit(name: str, until: int) -> None:
+    algorithm, _ = trained(name, until)
     files, memory = algorithm.files(), algorithm.memory()
     other = make(small(name, seed=1))
     other.load(files.__getitem__)

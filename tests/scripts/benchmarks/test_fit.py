@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from benchmarks.fit import begin, tried
 from builders import make_answer, make_question, make_segment
-from prefrl.config.rewards import RewardConfig
 
+from prefrl.config.rewards import RewardConfig
 from prefrl.data.spaces import Spaces
 from prefrl.feedback.answer import Answer
 from prefrl.feedback.comparison import Preferred
