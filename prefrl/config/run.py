@@ -64,7 +64,7 @@ class TrainConfig(AlgorithmChoice):
     segment_length: Count = 50
     """Steps in each of the two clips that a question compares."""
 
-    rounds: Count = 30
+    rounds: Annotated[Count, tyro.conf.arg(aliases=["--spans"])] = 30  # their name before 0.2
     """Rounds that training is divided into, fewer if one would be shorter than an episode of each environment. After
     each round, up to --labels-until, questions are asked and the reward is fitted."""
 

@@ -192,3 +192,9 @@ def test_a_window_without_a_display_is_refused_and_nothing_is_made(
     assert cli.main(words) == 2
     assert "no display" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_names_that_options_had_before_are_understood() -> None:
+    parse = cli.parse
+    assert parse(["train", "Hopper-v5", "--spans", "7"]) == parse(["train", "Hopper-v5", "--rounds", "7"])
+    assert parse(["inspect", "run", "--query", "3"]) == parse(["inspect", "run", "--question", "3"])
