@@ -1,5 +1,6 @@
 import json
 import sqlite3
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -189,3 +190,15 @@ def test_an_export_of_version_1_can_still_be_imported(form: str, tmp_path: Path)
     with Store(sqlite_url(tmp_path / "copy.sqlite")) as new, Store(sqlite_url(path)) as migrated:
         assert repr(dump.read(new)) == repr(dump.read(migrated))
         assert fingerprint(new.answers()) == fingerprint(migrated.answers())
+
+
+def test_an_export_that_version_1_made_is_imported(tmp_path: Path) -> None:
+    """`version1_export.tar.xz` is what commit ece3c02 exported, as JSON lines, of the run in `version1_run.tar.xz`."""
+    with tarfile.open(Path(__file__).parents[1] / "data_files" / "version1_export.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    import_(tmp_path / "x_jsonl", tmp_path / "copy.sqlite")
+    migrated_url = sqlite_url(version1_run(tmp_path) / "preferences.sqlite")
+    with Store(sqlite_url(tmp_path / "copy.sqlite")) as new, Store(migrated_url) as migrated:
+        assert repr(dump.read(new)) == repr(dump.read(migrated))
+        assert fingerprint(new.answers()) == fingerprint(migrated.answers())
+        assert new.num_answers() == 14
