@@ -33,7 +33,7 @@ class Label:
     """Name to store with the answers; the name of the user if not given."""
 
     repeat_share: float = 0.05
-    """Share of the pairs that are earlier ones shown again, to measure how consistent the answers are."""
+    """Share of the questions that are earlier ones asked again, to measure how consistent the answers are."""
 
     clip_size: int = 320
     """Side of the pictures in pixels, where the environment draws at any size; larger ones take longer to draw."""
@@ -83,7 +83,7 @@ class Inspect:
     last: int = 10
     """Answers to list."""
 
-    question: Annotated[int | None, tyro.conf.arg(aliases=["--query"])] = None
+    question: int | None = None
     """Number of a question to show."""
 
     video: Path | None = None

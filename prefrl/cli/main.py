@@ -28,6 +28,10 @@ prefrl COMMAND --help shows the options of a command. With --debug, any command 
 --version prints the version."""
 
 
+RENAMED = {"--spans": "--rounds", "--query": "--question"}
+"""Names of options before 0.2, which are still understood."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (without the program's name) spells; its exit code, as `prefrl.errors` has them."""
     argv = sys.argv[1:] if argv is None else argv
@@ -49,6 +53,7 @@ def parse(args: Sequence[str]) -> Command:
         UsageError: the command line, or a value in it, makes no sense.
         SystemExit: help or the version was asked for and printed.
     """
+    args = [_renamed(word) for word in args]
     if "--version" in args[:1]:
         print(f"prefrl {version('prefrl')}")
         raise SystemExit(0)
@@ -73,6 +78,11 @@ def parse(args: Sequence[str]) -> Command:
             raise
         raise UsageError(_one_line(box.getvalue())) from None
     return command
+
+
+def _renamed(word: str) -> str:
+    name, equals, value = word.partition("=")
+    return RENAMED.get(name, name) + equals + value
 
 
 def _train_defaults(args: Sequence[str]) -> TrainConfig:

@@ -37,7 +37,7 @@ class TrainConfig(AlgorithmChoice):
     """Answers that the teacher is asked for, in all: exactly so many."""
 
     teacher: TeacherName = "oracle"
-    """Who compares the clips: oracle answers at once from the true reward; human waits for: prefrl label RUN_DIR"""
+    """Who answers: oracle answers at once from the true reward; human waits for: prefrl label RUN_DIR"""
 
     label: bool = False
     """Open the labelling window beside training; needs --teacher human."""
@@ -62,9 +62,9 @@ class TrainConfig(AlgorithmChoice):
     """What the agent is paid: the learned reward, or the true one, to compare with."""
 
     segment_length: Count = 50
-    """Steps in each of the two clips that a question compares."""
+    """Steps in each clip that a question shows."""
 
-    rounds: Annotated[Count, tyro.conf.arg(aliases=["--spans"])] = 30  # their name before 0.2
+    rounds: Count = 30
     """Rounds that training is divided into, fewer if one would be shorter than an episode of each environment. After
     each round, up to --labels-until, questions are asked and the reward is fitted."""
 

@@ -20,7 +20,7 @@ from prefrl.evaluation.epic import AdditiveReward, canonical, draw, pearson_dist
 from prefrl.evaluation.results import AnswerAgreement, Interval, RewardAgreement
 from prefrl.feedback.answer import Answer, informative, is_held_out
 from prefrl.rewards.ensemble import RewardEnsemble
-from prefrl.rewards.fit import stated
+from prefrl.rewards.fit import owners, stated
 from prefrl.rewards.metrics import (
     Estimate,
     answer_probability,
@@ -91,7 +91,7 @@ def answer_agreement(
     if not held_out:
         return None
     logits, targets = stated(ensemble, held_out)
-    counts, each = resample(len(held_out), np.random.default_rng(seed)), np.arange(len(held_out))
+    counts, each = resample(len(held_out), np.random.default_rng(seed)), owners(held_out)
     said = answer_probability(logits, config.random_answers)
     found = _preference_figures(logits, said, targets, lambda: item_weights(counts, each))
     return AnswerAgreement(

@@ -52,12 +52,16 @@ class Kind(Protocol[F]):
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (ComparisonKind(),)}
 
 
+class UnknownKindError(ValueError):
+    """This version of prefrl has no such kind of feedback."""
+
+
 def kind_of(question: Question) -> Kind[Any]:
     """The kind of `question`.
 
     Raises:
-        ValueError: this version of prefrl has no such kind.
+        UnknownKindError: this version of prefrl has no such kind.
     """
     if question.kind not in KINDS:
-        raise ValueError(f"there is no kind of feedback {question.kind!r}; there are {', '.join(KINDS)}")
+        raise UnknownKindError(f"there is no kind of feedback {question.kind!r}; there are {', '.join(KINDS)}")
     return KINDS[question.kind]

@@ -86,7 +86,7 @@ class LabellingService:
             try:
                 showing = session.showing(question_id)
                 answer = session.read(showing, value, submission_id=key, shown_at=shown_at, answered_at=answered_at)
-            except ValueError as error:  # of the front end; trying again would not help
+            except (TypeError, ValueError) as error:  # of the front end; trying again would not help
                 return messages.no_answer(str(error))
             return None if session.answer(answer) else messages.NOT_NEEDED
 

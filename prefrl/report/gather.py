@@ -19,7 +19,7 @@ from prefrl.errors import CheckpointError
 from prefrl.feedback.answer import Answer, informative, is_held_out, standing
 from prefrl.feedback.question import Question
 from prefrl.rewards.ensemble import RewardEnsemble
-from prefrl.rewards.fit import stated
+from prefrl.rewards.fit import owners, stated
 from prefrl.rewards.metrics import answer_probability
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.run_store import has_store, open_store
@@ -47,10 +47,10 @@ class Judged:
     """(S, T) learned reward of each step; absorbing steps included."""
 
     answers: list[Answer]
-    """Those that a reward can be fitted to."""
+    """(B,) those that a reward can be fitted to, once for each of their choices between two options."""
 
     probabilities: Floats
-    """(B,) stated probability that the teacher chooses the first of two options, of each answer."""
+    """(B,) stated probability that the teacher chooses the first of the two."""
 
     targets: Floats
     """(B,) what was answered: 1 the first, 0 the second, or 0.5 for a tie."""
@@ -192,13 +192,14 @@ def judge(ensemble: RewardEnsemble, answers: list[Answer], config: RewardConfig)
     rewards = ensemble.step_rewards(stack(segments)).mean(0)
     used = informative(answers)
     logits, targets = stated(ensemble, used)
+    of_answer = owners(used)
     return Judged(
         segments=segments,
         shown_in=[(question.id or 0, place) for _, question, place in shown.values()],
         num_timesteps=np.array([question.num_timesteps for _, question, _ in shown.values()]),
         rewards=((rewards - ensemble.output_mean) / ensemble.output_std).double().numpy(),
-        answers=used,
+        answers=[used[i] for i in of_answer],
         probabilities=answer_probability(logits, config.random_answers),
         targets=targets,
-        held_out=is_held_out(used, config.held_out),
+        held_out=is_held_out(used, config.held_out)[of_answer],
     )

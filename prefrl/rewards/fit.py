@@ -135,11 +135,18 @@ def stated(ensemble: RewardEnsemble, answers: Sequence[Answer]) -> tuple[NDArray
     """What the members' mean says of the C choices between two options that `answers` come down to.
 
     Returns:
-        The first option's return minus the second one's, and the probability that the first was chosen: (C,) each.
+        The first option's return minus the second one's, and the probability that the first was chosen: (C,) each, in
+        the order of `owners`.
     """
     choices = [(a.question.segments, choice) for a in answers for choice in a.choices() if len(choice.options) == 2]
     first, second = (_worth(ensemble, [(segments, choice.options[k]) for segments, choice in choices]) for k in (0, 1))
     return first - second, np.array([choice.chosen[0] for _, choice in choices], np.float64)
+
+
+def owners(answers: Sequence[Answer]) -> NDArray[np.int64]:
+    """(C,) which of `answers` each of their choices between two options belongs to."""
+    found = [i for i, answer in enumerate(answers) for choice in answer.choices() if len(choice.options) == 2]
+    return np.array(found, np.int64)
 
 
 def _worth(

@@ -63,10 +63,16 @@ def is_missing(url: str) -> bool:
 def _ensure_file(url: str, path: Path) -> None:
     if not path.exists():
         _create_file(url, path)
-    with path.open("rb") as file:
-        size, is_sqlite = path.stat().st_size, file.read(16) == b"SQLite format 3\0"
-    if size < 512 or (is_sqlite and size % 512):  # SQLite takes what has no page for new, and half a page for a whole
+    size = path.stat().st_size
+    # SQLite takes what has no page for new, and half a page for a whole. A file that looks well is not opened here: to
+    # close it again would give back all locks that this process has on it.
+    if size < 512 or (size % 512 and _is_sqlite(path)):
         raise StoreError(f"{path} is cut short and its preferences lost; restore a copy, or delete it to start anew")
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _create_file(url: str, path: Path) -> None:

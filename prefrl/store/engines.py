@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from prefrl.errors import PrefrlError, StorageError, StoreError
+from prefrl.feedback.kinds import UnknownKindError
 from prefrl.store.schema import SCHEMA_VERSION, meta, metadata, seal
 
 BUSY_TIMEOUT = 10
@@ -101,6 +102,8 @@ def explained(engine: Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _explain(error, engine) from error
+    except UnknownKindError as error:
+        raise StoreError(f"{name(engine)} was written by another prefrl: {error}; use that one") from error
     except (TypeError, ValueError) as error:
         raise StoreError(f"{name(engine)} is damaged ({error}); restore a copy") from error
 

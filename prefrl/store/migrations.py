@@ -2,20 +2,22 @@
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert, make_url
 
-from prefrl.runs.files import storage, sync
+from prefrl.runs.files import atomic_write, storage, sync
 from prefrl.store import load, rows, version1
 from prefrl.store.engines import explained, make_engine, make_tables, version
 from prefrl.store.schema import runs, seal
 
 FROM = "1"
 """The version that can be migrated."""
+
+KEPT = ".v1"
+"""What the name of a file that is kept has before its ending."""
 
 RUN = "main"
 """What the run of a file is called."""
@@ -25,13 +27,14 @@ def migrate(url: str, path: Path) -> Engine:
     """An engine for the store in the file `path`, which is of today's version when this returns.
 
     The old file is kept as `kept_as(path)`. Whenever the process dies, `path` is a whole store, old or new. Where
-    nothing can be written, the engine is for a copy in memory, which refuses to be changed.
+    nothing can be written, or `path` is such a file that was kept, the engine is for a copy in memory, which refuses to
+    be changed.
 
     Raises:
         StoreError: the old store is damaged, or another process is writing to it.
         StorageError: the disk is full or gone.
     """
-    if not os.access(path.parent, os.W_OK):
+    if not os.access(path.parent, os.W_OK) or path.stem.endswith(KEPT):
         return _in_memory(url)
     with storage(path), _alone(path):
         old = make_engine(url)
@@ -47,7 +50,7 @@ def migrate(url: str, path: Path) -> Engine:
 
 def kept_as(path: Path) -> Path:
     """Where a store of version 1 that was at `path` is kept."""
-    return path.with_name(f"{path.stem}.v1{path.suffix}")
+    return path.with_name(f"{path.stem}{KEPT}{path.suffix}")
 
 
 @contextmanager
@@ -79,7 +82,8 @@ def _replace(old: Connection, url: str, path: Path) -> None:
             _copy(old, engine)
         finally:
             engine.dispose()
-        _keep(path, kept_as(path))
+        _keep(old, path, kept_as(path))
+        _hand_on_rights(path, new)
         new.replace(path)
         sync(path.parent)
     finally:
@@ -96,8 +100,16 @@ def _copy(old: Connection, new: Engine) -> None:
         rows.fill(connection, int(run_id), held)
 
 
-def _keep(path: Path, name: Path) -> None:
-    """Give the file at `path` a second name."""
+def _hand_on_rights(path: Path, new: Path) -> None:
+    """Let those use the file `new` who may use the one at `path`."""
+    old = path.stat()
+    with suppress(OSError):  # only root may give files away
+        os.chown(new, old.st_uid, old.st_gid)
+    new.chmod(old.st_mode & 0o777)
+
+
+def _keep(old: Connection, path: Path, name: Path) -> None:
+    """Give the file at `path`, which `old` has locked, a second name."""
     if name.exists() and not name.samefile(path):  # from another store that lay here; it is nobody's to delete
         name = next(n for k in range(2, 1000) if not (n := name.with_name(f"{name.stem}-{k}{name.suffix}")).exists())
     if name.exists():
@@ -105,9 +117,8 @@ def _keep(path: Path, name: Path) -> None:
     try:
         os.link(path, name)
     except OSError:  # no hard links on this file system
-        unfinished = path.with_name(f".{name.name}.new")
-        shutil.copy2(path, unfinished)
-        unfinished.replace(name)
+        # Not by opening the file: to close it again would give back all locks that this process has on it.
+        atomic_write(name, old.connection.driver_connection.serialize())  # type: ignore[union-attr]
 
 
 def _in_memory(url: str) -> Engine:

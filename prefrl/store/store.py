@@ -226,10 +226,13 @@ class Store:
         return {row.name: row.id for row in connection.execute(found)}
 
     def _add_answer(self, connection: Connection, answer: Answer, annotator_id: int) -> int:
-        sent = connection.scalar(select(answers.c.seq).where(answers.c.submission_id == answer.submission_id))
-        if sent is not None:
-            return int(sent)
         asked = answer.question.id
+        same = select(answers.c.seq, answers.c.question_id).where(answers.c.submission_id == answer.submission_id)
+        sent = connection.execute(same).one_or_none()
+        if sent is not None and sent.question_id == asked:
+            return int(sent.seq)
+        if sent is not None:
+            raise StoreError(f"{self.name}: submission {answer.submission_id} answered question {sent.question_id}")
         kind = connection.scalar(select(questions.c.kind).where(self.is_ours, questions.c.id == asked))
         if kind is None:
             raise StoreError(f"{self.name} has no question {asked}; answer one that it holds")

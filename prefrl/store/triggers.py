@@ -24,7 +24,7 @@ def _postgresql(table: str) -> list[str]:
     function = f"{table}_refuse"
     body = f"BEGIN RAISE EXCEPTION '{REFUSAL}'; END"
     return [
-        f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
+        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
         f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
     ]

@@ -27,8 +27,11 @@ class Teacher(Protocol):
 
 
 def answer_pending(store: Store, teacher: Teacher, rng: np.random.Generator) -> int:
-    """Answer every pending question of `store` in one transaction; returns how many there were."""
+    """Answer in one transaction every pending question that `teacher` has not answered; how many these were."""
     questions = store.pending()
+    if any(question.wanted > 1 for question in questions):  # else a pending one has no answer yet
+        answered = {answer.question.id for answer in store.answers_of(teacher.name)}
+        questions = [question for question in questions if question.id not in answered]
     if not questions:
         return 0
     values = teacher.answer(questions, ReturnStats.of(store.returns(RECENT_SEGMENTS)), rng)

@@ -78,4 +78,4 @@ def agreement(ensemble: RewardEnsemble, answers: Sequence[Answer]) -> tuple[int,
     if not decided:
         return 0, 0
     logits, targets = stated(ensemble, decided)
-    return int(((logits > 0) == (targets == 1)).sum()), len(decided)
+    return int(((logits > 0) == (targets == 1)).sum()), len(targets)

@@ -195,6 +195,5 @@ def test_a_window_without_a_display_is_refused_and_nothing_is_made(
 
 
 def test_the_names_that_options_had_before_are_understood() -> None:
-    parse = cli.parse
-    assert parse(["train", "Hopper-v5", "--spans", "7"]) == parse(["train", "Hopper-v5", "--rounds", "7"])
-    assert parse(["inspect", "run", "--query", "3"]) == parse(["inspect", "run", "--question", "3"])
+    assert cli.parse(["train", "Hopper-v5", "--spans", "7"]) == cli.parse(["train", "Hopper-v5", "--rounds", "7"])
+    assert cli.parse(["inspect", "run", "--query=3"]) == cli.parse(["inspect", "run", "--question", "3"])

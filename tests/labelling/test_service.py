@@ -144,3 +144,14 @@ def test_clips_of_the_queue_are_drawn_and_those_of_the_last_question_stay(tmp_pa
     finally:
         service.leave()
     assert not service.clips._process.is_alive()
+
+
+def test_what_is_no_answer_does_not_stand_in_the_way_of_the_next(service: LabellingService, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run").create(3)
+    wait_for(lambda: service.state.showings)
+    question_id = service.state.showing.question_id
+    service.answer(question_id, "left", shown_at="yesterday")  # type: ignore[arg-type]
+    service.answer(question_id, "right")
+    wait_for(lambda: not service.is_busy)
+    with Store(run.store_url) as store:
+        assert [said(answer) for answer in store.answers()] == ["right"]

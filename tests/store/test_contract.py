@@ -403,3 +403,10 @@ def test_numbers_go_on_after_those_of_a_copy(any_url, rng, tmp_path):
         dump.write(new, dump.read(old))
         assert new.add_questions([make_question(rng, 5)]) == [13]
         assert new.add_answers([answer_to(13, "left", "new")]) == [13]
+
+
+def test_a_submission_belongs_to_one_question(store: Store) -> None:
+    first, second = store.add_questions([make_question(np.random.default_rng(i)) for i in range(2)])
+    store.add_answers([answer_to(first, "left", submission_id="once")])
+    with pytest.raises(StoreError, match="submission once answered question"):
+        store.add_answers([answer_to(second, "right", submission_id="once")])

@@ -17,6 +17,7 @@ from prefrl.data.spaces import ActionSpec, ArraySpec, Spaces
 from prefrl.errors import PrefrlError, StoreError
 from prefrl.feedback.answer import fingerprint
 from prefrl.feedback.comparison import Comparison
+from prefrl.runs.files import atomic_write
 from prefrl.store import engines, migrations
 from prefrl.store import rows as dump
 from prefrl.store.export import export, import_
@@ -254,3 +255,40 @@ def test_on_a_read_only_disk_an_old_store_can_be_read(path: Path) -> None:
     ended = python(READ_ONLY, path.parent, before=["unshare", "-rm"])
     assert ended.returncode == 0, ended.stderr
     assert not migrations.kept_as(path).exists()
+
+
+@pytest.mark.fault
+def test_the_old_file_stays_locked_while_it_is_kept_without_hard_links(
+    path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an old program could add an answer that is in neither file."""
+    write = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=0); c.execute('BEGIN IMMEDIATE')"
+    codes: list[int] = []
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    def watched(name: Path, data: bytes) -> None:
+        atomic_write(name, data)
+        codes.append(subprocess.run([sys.executable, "-c", write, str(path)], stderr=subprocess.DEVNULL).returncode)
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(migrations, "atomic_write", watched)
+    Store(url).close()
+    assert codes == [1]
+
+
+def test_the_new_file_may_be_used_by_those_who_used_the_old_one(path: Path, url: str) -> None:
+    path.chmod(0o664)
+    Store(url).close()
+    assert path.stat().st_mode & 0o777 == 0o664
+
+
+def test_a_file_that_was_kept_is_read_and_stays_as_it_is(path: Path, url: str) -> None:
+    Store(url).close()
+    kept = migrations.kept_as(path)
+    before = kept.read_bytes()
+    with Store(f"sqlite:///{kept}") as store:
+        assert store.num_answers() == 14
+    assert kept.read_bytes() == before
+    assert leftovers(path.parent) == []

@@ -333,3 +333,12 @@ def test_many_create_one_store_at_once(path):
 def test_imports_neither_torch_nor_gymnasium():
     script = "import sys, prefrl.store.store; sys.exit(bool({'torch', 'gymnasium'} & set(sys.modules)))"
     assert python(script).returncode == 0
+
+
+def test_a_second_store_on_a_file_leaves_the_locks_of_the_first(path):
+    """Whoever closes a file gives back all locks that its process has on it."""
+    write = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=0); c.execute('BEGIN IMMEDIATE')"
+    with Store(f"sqlite:///{path}") as store, store.transaction(writes=True):
+        Store(f"sqlite:///{path}").close()
+        done = subprocess.run([sys.executable, "-c", write, str(path)], stderr=subprocess.DEVNULL, check=False)
+    assert done.returncode == 1

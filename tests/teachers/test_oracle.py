@@ -1,5 +1,6 @@
 """What every teacher that answers at once must do. What it says to a question is tested with each kind of feedback."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,11 @@ def test_answers_land_in_the_store_exactly_once(teacher: Teacher, tmp_path: Path
     assert {answer.annotator for answer in answers} == {teacher.name}
     questions = [answer.question for answer in answers]
     assert [answer.value for answer in answers] == teacher.answer(questions, _context(questions), _rng())
+
+
+@every_teacher
+def test_a_question_that_wants_several_annotators_is_answered_once_by_each(teacher: Teacher, tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path / 'preferences.sqlite'}") as store:
+        store.add_questions([dataclasses.replace(make_question(_rng(), steps=6), wanted=2)])
+        assert [answer_pending(store, teacher, _rng()) for _ in range(3)] == [1, 0, 0]
+        assert len(store.pending()) == 1

@@ -5,14 +5,20 @@ import pytest
 import torch
 from builders import make_answer
 
+from prefrl.config.rewards import RewardConfig
 from prefrl.data.batch import stack
 from prefrl.data.episode import Episode
 from prefrl.data.segment import Segment
 from prefrl.data.spaces import Obs, Spaces
+from prefrl.evaluation.agreement import answer_agreement
 from prefrl.feedback.answer import Answer
-from prefrl.feedback.comparison import Preferred
+from prefrl.feedback.choice import Choice
+from prefrl.feedback.comparison import Comparison, ComparisonKind, Preferred
+from prefrl.feedback.kinds import KINDS
 from prefrl.feedback.question import Question
+from prefrl.report.gather import judge
 from prefrl.rewards.ensemble import RewardEnsemble
+from prefrl.rewards.fit import owners
 from prefrl.training.signals import after_fit, agreement, before_fit, learned_return
 
 
@@ -110,3 +116,24 @@ def test_after_a_fit_the_answers_are_counted_and_the_members_compared() -> None:
         "signals/ensemble_spread": pytest.approx(0.725 / 2.175),
     }
     assert "signals/ensemble_spread" not in after_fit(Sums(), known, [LOW])
+
+
+class Twice(ComparisonKind):
+    """A kind whose answers come to two choices each, as a ranking of three does."""
+
+    name = "twice"
+
+    def choices(self, feedback: Comparison, question: Question) -> list[Choice] | None:
+        return [*(super().choices(feedback, question) or ())] * 2 or None
+
+
+def test_an_answer_may_come_to_several_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "twice", Twice())
+    said = [make_answer(Question((HIGH, LOW), "twice", id=i), c, seq=i) for i, c in ((1, "left"), (2, "right"))]
+    assert owners(said).tolist() == [0, 0, 1, 1]
+    assert agreement(Sums(), said) == (2, 4)
+    judged = judge(Sums(), said, RewardConfig(held_out=0.5))
+    assert len(judged.answers) == len(judged.probabilities) == len(judged.targets) == len(judged.held_out) == 4
+    found = answer_agreement(Sums(), said, RewardConfig(held_out=0.5), seed=0)
+    assert found is not None
+    assert found.answers == 1
