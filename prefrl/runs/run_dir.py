@@ -10,13 +10,14 @@ import subprocess
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
 from prefrl.config.run import TrainConfig
 from prefrl.config.saved import from_json, to_json
+from prefrl.data.verdict import Verdict
 from prefrl.errors import CheckpointError, LockedError, UsageError
 from prefrl.runs import checkpoints
 from prefrl.runs.checkpoints import Checkpoint
@@ -24,6 +25,7 @@ from prefrl.runs.files import atomic_write, json_values, sealed, sha256, storage
 
 __all__ = ["Checkpoint", "RunDir", "versions"]
 
+VERDICT_FILE = "verdict.json"
 PACKAGES = ("prefrl", "gymnasium", "mujoco", "numpy", "safetensors", "sqlalchemy", "stable-baselines3", "torch")
 
 
@@ -119,6 +121,18 @@ class RunDir:
         """Whether the files of `write_agent` are those of `checkpoint`."""
         files = {self.path / name: expected for name, expected in agent_sums(checkpoint).items()}
         return all(file.exists() and sha256(file.read_bytes()) == expected for file, expected in files.items())
+
+    def write_verdict(self, verdict: Verdict) -> None:
+        """Keep what is said of the learned reward for programs that cannot judge it themselves."""
+        atomic_write(self.path / VERDICT_FILE, sealed(asdict(verdict)))
+
+    def verdict(self) -> Verdict | None:
+        """What `write_verdict` kept; None if nothing was, or the file is damaged."""
+        try:
+            saved = unsealed((self.path / VERDICT_FILE).read_bytes())
+            return Verdict(saved["level"], saved["sentence"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

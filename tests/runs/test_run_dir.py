@@ -13,6 +13,7 @@ import pytest
 from prefrl.config.algorithms import PPOConfig
 from prefrl.config.run import TrainConfig
 from prefrl.config.teachers import OracleConfig
+from prefrl.data.verdict import Verdict
 from prefrl.errors import CheckpointError, LockedError, StorageError, UsageError
 from prefrl.runs.files import sealed, unsealed
 from prefrl.runs.run_dir import RunDir, versions
@@ -221,3 +222,12 @@ def test_lock_is_released_by_an_error_and_can_be_taken_again(run):
         pass
     with run.lock():
         pass
+
+
+def test_a_verdict_is_kept_and_a_damaged_one_is_none(run):
+    assert run.verdict() is None
+    run.write_verdict(Verdict("doubtful", "Ask more."))
+    assert RunDir.open(run.path).verdict() == Verdict("doubtful", "Ask more.")
+    file = run.path / "verdict.json"
+    file.write_bytes(file.read_bytes().replace(b"doubtful", b"good"))
+    assert run.verdict() is None

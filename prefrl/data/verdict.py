@@ -1,0 +1,23 @@
+"""What is said of a learned reward, in one sentence: `evaluate`, the report and the labelling window say the same."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Level = Literal["good", "doubtful", "bad", "unknown"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a learned reward can be trusted."""
+
+    level: Level
+
+    sentence: str
+    """For a person who knows nothing of reward models: what was found, and what follows from it."""
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ValueError(f"Verdict.level is {self.level!r}, want one of {', '.join(LEVELS)}")
+        if not self.sentence:
+            raise ValueError("Verdict.sentence is empty")
