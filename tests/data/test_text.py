@@ -1,0 +1,34 @@
+import io
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefrl.data.text import plain
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J\x1b]0;mine\x07Ada", r"\x1b[2J\x1b]0;mine\x07Ada"),
+        ("two\nlines\r\tand a tab", r"two\nlines\r\tand a tab"),
+        ("\x9b31m \x7f \x85", r"\x9b31m \x7f \x85"),
+        ("\u202egnirts \u2066x\u2069 \u2028", r"\u202egnirts \u2066x\u2069 \u2028"),
+        ("half a pair \udc80", r"half a pair \udc80"),
+        ("\U000e0041", r"\U000e0041"),
+        (r"Zoë [bold]한국어[/bold] 👩‍🚀 C:\x1b", r"Zoë [bold]한국어[/bold] 👩‍🚀 C:\x1b"),
+        (7, "7"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown(text: object, shown: str) -> None:
+    assert plain(text) == shown
+
+
+@given(st.text(st.characters()))
+def test_any_text_can_be_printed_in_one_line(text: str) -> None:
+    shown = plain(text)
+    assert len(shown.splitlines()) <= 1
+    assert not {unicodedata.category(letter) for letter in shown} & {"Cc", "Cs"}
+    io.TextIOWrapper(io.BytesIO(), encoding="utf-8").write(shown)
+    assert plain(shown) == shown
