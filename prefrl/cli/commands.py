@@ -13,10 +13,17 @@ RunDir = Annotated[Path, tyro.conf.arg(metavar="RUN_DIR")]
 
 @dataclass(frozen=True)
 class Resume:
-    """Go on with a run from its last checkpoint."""
+    """Go on with a run from its last checkpoint, or have one that is finished do more."""
 
     run_dir: RunDir
     """Folder of the run."""
+
+    steps: Annotated[str | None, tyro.conf.arg(metavar="N|+N")] = None
+    """Environment steps to train for: in all, or so many more: --steps +100000"""
+
+    labels: Annotated[str | None, tyro.conf.arg(metavar="N|+N")] = None
+    """Answers to ask for: in all, or so many more: --labels +100. Alone, in a run that has taken all its steps, they
+    bring more of these, as many for a label as before."""
 
 
 @dataclass(frozen=True)

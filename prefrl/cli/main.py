@@ -116,7 +116,7 @@ def run(command: Command) -> int:
         case Resume():
             from prefrl.training.loop import resume
 
-            resume(command.run_dir)
+            resume(command.run_dir, steps=command.steps, labels=command.labels)
         case Label(run_dir):
             from prefrl.labelling.window.app import label
 

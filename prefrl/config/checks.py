@@ -67,7 +67,7 @@ def check(config: Any, prefix: str = "--") -> None:
 
 def _check_value(value: Any, name: str, hint: Any) -> None:
     kind, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and get_args(kind) == (int, ...):
         if not value or any(not 1 <= width <= WIDEST for width in value):
             raise UsageError(f"{name} is {value}; give a width from 1 to {WIDEST} for each hidden layer")
     elif isinstance(value, dict):

@@ -15,6 +15,20 @@ Selector = Literal["uniform", "disagreement", "entropy", "kcentre", "disagreemen
 
 
 @dataclass(frozen=True)
+class Leg:
+    """What a run was to do until it was given more."""
+
+    rounds: int
+    """Rounds that were done then."""
+
+    steps: int
+    """As `TrainConfig.steps`, then."""
+
+    labels: int
+    """As `TrainConfig.labels`, then."""
+
+
+@dataclass(frozen=True)
 class TrainConfig(AlgorithmChoice):
     """Train an agent in a Gymnasium environment from answers about clips of what it does."""
 
@@ -91,6 +105,9 @@ class TrainConfig(AlgorithmChoice):
     vec: Literal["dummy", "envpool"] = "dummy"
     """How environments are stepped: dummy steps Gymnasium's one by one; envpool steps its C++ copies of MuJoCo, classic
     control and Box2D on all cores, but no clips can be drawn from them; needs: pip install 'prefrl[envpool]'"""
+
+    earlier: Annotated[tuple[Leg, ...], tyro.conf.Suppress] = ()
+    """What the run was to do before it was given more, oldest first."""
 
     reward_model: RewardConfig = field(default_factory=RewardConfig)
     oracle: OracleConfig = field(default_factory=OracleConfig)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from prefrl.config.algorithms import ALGORITHM_NAMES
-from prefrl.config.run import TrainConfig
+from prefrl.config.run import Leg, TrainConfig
 from prefrl.errors import UsageError
 
 
@@ -30,6 +30,7 @@ def from_json(values: dict[str, Any]) -> TrainConfig:
         values["run_dir"] = None if values["run_dir"] is None else Path(values["run_dir"])
         beta = values["oracle"]["beta"]
         values["oracle"] = {**values["oracle"], "beta": math.inf if beta is None else beta}
+        values["earlier"] = tuple(Leg(**leg) for leg in values.get("earlier", ()))
         chosen = values.get("algorithm", TrainConfig.algorithm)
         for name, kind in _groups().items():
             if name in values or name == chosen or name not in ALGORITHM_NAMES:  # other algorithms may be newer than it

@@ -88,6 +88,12 @@ class RunDir:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{file} cannot be read ({error}); restore it, or start a new run") from error
 
+    def write_config(self, config: TrainConfig) -> None:
+        """Replace the settings of the run; what else was noted at its start stays."""
+        file = self.path / "config.json"
+        if config != self.config:
+            atomic_write(file, sealed({**unsealed(file.read_bytes()), "config": to_json(config)}))
+
     @property
     def store_path(self) -> Path:
         return self.path / "preferences.sqlite"

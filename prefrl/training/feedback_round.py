@@ -56,7 +56,8 @@ class FeedbackRounds:
         if new:
             known += new
             with progress.timing("fit"):
-                progress.note(self.store, self.learner.learn_reward(round_index, known, episodes, segments))
+                self.learner.learn_reward(round_index, known, episodes, segments)
+            progress.note(self.store, self.learner.fitted)
         with progress.timing("signals"):
             progress.observe(after_fit(ensemble, known, segments) | learned_return(ensemble, episodes))
 

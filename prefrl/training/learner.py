@@ -25,7 +25,7 @@ from prefrl.feedback.answer import Answer, can_fit, fingerprint
 from prefrl.rewards.ensemble import RawReward, RewardEnsemble, make_ensemble
 from prefrl.rewards.fit import FitMetrics, fit
 from prefrl.runs.checkpoints import Checkpoint
-from prefrl.runs.files import sha256
+from prefrl.runs.files import json_values, sha256
 from prefrl.runs.run_dir import RunDir, versions
 from prefrl.store.store import StoreInfo
 
@@ -49,6 +49,9 @@ class Learner:
         self.config = config
         self.resumes = "unknown" if venv else how_it_resumes(config)
         """How near a resumed run is to an uninterrupted one."""
+
+        self.fitted: Mapping[str, float | None] = {}
+        """What the last fit achieved: the figures of `FitMetrics` as JSON has them; empty before the first."""
 
         self.recorder = RecordingVecEnv(venv or make_venv(config))
         self.ensemble = make_ensemble(config.reward_model, self.recorder.spaces, self._generator(WEIGHTS, 0))
@@ -118,6 +121,7 @@ class Learner:
         if segments:
             self.ensemble.set_output_stats(stack(segments))
         self.algorithm.reward_changed(round_index, recent)
+        self.fitted = json_values(metrics.as_dict())
         return metrics
 
     def save(
@@ -142,6 +146,7 @@ class Learner:
             "answers": fingerprint(known),
             "resume": self.resumes,
             "agent.zip": sha256(archive),
+            "fitted": self.fitted,
             "paid_raw": isinstance(self.paid.reward_function, RawReward),
             **identity(self.config),
             **(notes or {}),
@@ -165,6 +170,7 @@ class Learner:
         raw = checkpoint.state.get("paid_raw", False)
         self.paid.reward_function = RawReward(self.ensemble) if raw else self.ensemble
         self.algorithm.num_timesteps = checkpoint.num_timesteps
+        self.fitted = checkpoint.state.get("fitted", {})
 
 
 def identity(config: TrainConfig) -> dict[str, Any]:

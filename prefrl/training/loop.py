@@ -18,6 +18,7 @@ from prefrl.training.best_agent import choose
 from prefrl.training.feedback_round import FeedbackRounds
 from prefrl.training.learner import Learner
 from prefrl.training.loggers import check_installed
+from prefrl.training.more import Amount, with_more
 from prefrl.training.plan import Plan
 from prefrl.training.progress import Progress
 
@@ -44,9 +45,30 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     return RunDir.create(path, config)
 
 
-def resume(run_dir: Path | str) -> RunDir:
-    """Go on with a run from its last checkpoint, or from its beginning if it has none."""
-    return _loop(RunDir.open(Path(run_dir)))
+def resume(run_dir: Path | str, *, steps: Amount | None = None, labels: Amount | None = None) -> RunDir:
+    """Go on with a run from its last checkpoint, or from its beginning if it has none.
+
+    Args:
+        run_dir: folder of the run.
+        steps: environment steps to train for, in all, or "+N" for so many more; those of the run if None.
+        labels: answers to ask for, in the same way. Alone, in a run that has taken all its steps, they bring more of
+            these: as many for a label as before.
+
+    Raises:
+        PrefrlError: the run cannot go on, or has done more than that already; nothing is changed then.
+    """
+    run = RunDir.open(Path(run_dir))
+    if steps is not None or labels is not None:
+        give_more(run, steps, labels)
+    return _loop(run)
+
+
+def give_more(run: RunDir, steps: Amount | None, labels: Amount | None) -> None:
+    """Write down that `run` is to do more; arguments and errors are those of `resume`."""
+    with run.lock():
+        checkpoint, limit = run.latest_checkpoint(), try_env(run.config)
+        done = None if checkpoint is None else int(checkpoint.state["round"])
+        run.write_config(with_more(run.config, done, steps=steps, labels=labels, time_limit=limit))
 
 
 def _loop(run: RunDir) -> RunDir:
@@ -58,7 +80,7 @@ def _loop(run: RunDir) -> RunDir:
         plan = Plan(config, learner.time_limit)
         round_index, known = restore(learner, store, run)
         feedback = FeedbackRounds(learner, store, plan, progress, known)
-        progress.go_on(store, round_index)
+        progress.go_on(store, round_index, learner.fitted)
         if round_index < 0:
             round_index = 0
             with progress.timing("explore"):

@@ -2,7 +2,7 @@
 
 from itertools import accumulate
 
-from prefrl.config.run import TrainConfig
+from prefrl.config.run import Leg, TrainConfig
 from prefrl.config.teachers import TRAITS
 from prefrl.errors import UsageError
 
@@ -13,6 +13,9 @@ FIRST_ANSWERS = 10
 class Plan:
     """What a configuration asks for, round by round. Round 0 is the exploration before training.
 
+    A run that was given more (see `more.with_more`) keeps its plan up to the round that was done then; rounds of about
+    the same length follow.
+
     Raises:
         UsageError: more labels than the recorded segments can give pairs.
     """
@@ -21,20 +24,57 @@ class Plan:
         """`time_limit`: the steps after which the environment truncates its episodes, if it does."""
         self.config, self.time_limit = config, time_limit
         self._prefers_fresh = TRAITS[config.teacher].prefers_fresh
-        learned = config.reward == "learned"
-        n_envs, rollout = config.agent.n_envs, config.agent.rollout
-        explore = min(config.explore_steps, config.steps // 10) if learned else 0
-        self.explore_steps = -(-explore // n_envs) * n_envs
-        self._rollouts = max(1, -(-(config.steps - self.explore_steps) // rollout))  # it takes whole ones
+        self._rollout, n_envs = config.agent.rollout, config.agent.n_envs
         # A round resets all environments: it must be long enough to show, and to train on, whole episodes.
-        shortest = -(-n_envs * (time_limit or 1) // rollout)  # rollouts
-        self.rounds = min(config.rounds, max(1, self._rollouts // shortest))
-        # What the last round shows could not change the agent any more, so nothing is asked after it.
-        sessions = min(self.rounds - 1, int(config.labels_until * self.rounds + 1e-9))
-        self._quotas = label_schedule(config.labels if learned else 0, sessions, config.initial_share)
-        self._labels = list(accumulate(self._quotas))  # after round 0, 1, ..., sessions
+        self._shortest = -(-n_envs * (time_limit or 1) // self._rollout)  # rollouts
+        learned = config.reward == "learned"
+        first, *later = [*config.earlier, Leg(0, config.steps, config.labels)]
+        explore = min(config.explore_steps, first.steps // 10) if learned else 0
+        self.explore_steps = -(-explore // n_envs) * n_envs
+        self._steps = [self.explore_steps]  # after round 0, 1, ...
+        self._quotas: list[int] = []  # labels to ask for in round 0, 1, ...
+        self._begin(first.steps, first.labels if learned else 0)
+        self._pace = (len(self._steps) - 1) / ((self._steps[-1] - self.explore_steps) / self._rollout)
+        for before, leg in zip(config.earlier, later, strict=True):
+            self._go_on(before.rounds, leg.steps, leg.labels if learned else 0)
+        self.rounds = len(self._steps) - 1
+        self._labels = list(accumulate(self._quotas))
         if learned:
             self._check()
+
+    def _begin(self, steps: int, labels: int) -> None:
+        rollouts = max(1, self._rollouts_to(steps))
+        rounds = self._add_rounds(rollouts, self.config.rounds)
+        # What the last round shows could not change the agent any more, so nothing is asked after it.
+        sessions = min(rounds - 1, int(self.config.labels_until * rounds + 1e-9))
+        self._quotas += label_schedule(labels, sessions, self.config.initial_share)
+        self._quotas += [0] * (len(self._steps) - len(self._quotas))
+
+    def _go_on(self, done: int, steps: int, labels: int) -> None:
+        """Plan anew what comes after that round."""
+        del self._steps[done + 1 :], self._quotas[done + 1 :]
+        rollouts, rest = self._rollouts_to(steps), labels - sum(self._quotas)
+        least = 1 + (rest > 0)  # one to ask about, one to learn from the answers
+        if rollouts < least:
+            raise UsageError(
+                f"--steps {steps} leaves {max(0, rollouts)} rollouts of {self._rollout} steps after the "
+                f"{self._steps[-1]} that were taken, which takes {least} to learn anything; give more --steps"
+            )
+        rounds = self._add_rounds(rollouts, round(rollouts * self._pace), least)
+        if rest:
+            sessions = max(1, min(rounds - 1, int(self.config.labels_until * rounds + 1e-9)))
+            self._quotas += falling(rest, sessions)
+        self._quotas += [0] * (len(self._steps) - len(self._quotas))
+
+    def _rollouts_to(self, steps: int) -> int:
+        """Whole rollouts that it takes to come from the rounds planned so far to so many steps."""
+        return -(-(steps - self._steps[-1]) // self._rollout)
+
+    def _add_rounds(self, rollouts: int, wanted: int, least: int = 1) -> int:
+        """Divide `rollouts` more into the `wanted` rounds, or fewer if they would be too short; how many they are."""
+        rounds, start = max(least, min(wanted, rollouts // self._shortest)), self._steps[-1]
+        self._steps += [start + self._rollout * (k * rollouts // rounds) for k in range(1, rounds + 1)]
+        return rounds
 
     def labels_after(self, round_index: int) -> int:
         """Labels asked by the end of that round, in all."""
@@ -46,7 +86,7 @@ class Plan:
 
     def steps_after(self, round_index: int) -> int:
         """Steps taken by the end of that round, in all."""
-        return self.explore_steps + self.config.agent.rollout * (round_index * self._rollouts // self.rounds)
+        return self._steps[round_index]
 
     def _check(self) -> None:
         config = self.config
@@ -91,9 +131,16 @@ def label_schedule(total: int, sessions: int, initial_share: float) -> tuple[int
     if sessions == 0:
         return (total,)
     first = min(total, max(2, round(total * initial_share)))
-    rest, weight_sum = total - first, sessions * (sessions + 1) // 2
-    # The method of largest remainders, in whole numbers: exact, and monotonic because the weights are.
-    parts = [divmod(rest * weight, weight_sum) for weight in range(sessions, 0, -1)]
-    missing = rest - sum(whole for whole, _ in parts)
+    return (first, *falling(total - first, sessions))
+
+
+def falling(total: int, sessions: int) -> tuple[int, ...]:
+    """`total` in so many parts, one or more, that fall linearly; none is larger than the one before it.
+
+    The method of largest remainders, in whole numbers: exact, and monotonic because the weights are.
+    """
+    weight_sum = sessions * (sessions + 1) // 2
+    parts = [divmod(total * weight, weight_sum) for weight in range(sessions, 0, -1)]
+    missing = total - sum(whole for whole, _ in parts)
     rounded_up = set(sorted(range(sessions), key=lambda k: -parts[k][1])[:missing])
-    return (first, *(whole + (k in rounded_up) for k, (whole, _) in enumerate(parts)))
+    return tuple(whole + (k in rounded_up) for k, (whole, _) in enumerate(parts))

@@ -18,7 +18,6 @@ from rich.progress import Progress as Bar
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode
 from prefrl.errors import StorageError, Terminated
-from prefrl.rewards.fit import FitMetrics
 from prefrl.runs.files import json_values
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.store import Store
@@ -85,18 +84,17 @@ class Progress:
         self.waiting = True
         self.bar.update(self.task, news=news)
 
-    def note(self, store: Store, fitted: FitMetrics | None) -> None:
-        """Remember what the last fit achieved."""
+    def note(self, store: Store, fitted: Mapping[str, float | None]) -> None:
+        """Remember what the last fit achieved, by the names of `FitMetrics`."""
         self.waiting = False
         self.learned = {"num_preferences": store.num_answers()}
-        if fitted is not None:
-            self.learned |= {f"reward/{k}": v for k, v in fitted.as_dict().items()}
+        self.learned |= {f"reward/{key}": value for key, value in fitted.items()}
 
-    def go_on(self, store: Store, round_index: int) -> None:
-        """Remember what a run that is resumed after `round` knew then."""
-        self.note(store, None)
+    def go_on(self, store: Store, round_index: int, fitted: Mapping[str, float | None]) -> None:
+        """Remember what a run that is resumed after `round` knew then; before 0.3, `fitted` was not kept."""
+        self.note(store, fitted)
         last: dict[str, Any] = next((record for record in reversed(self.history) if record["round"] <= round_index), {})
-        self.learned |= {key: value for key, value in last.items() if key.startswith("reward/")}
+        self.learned = {key: value for key, value in last.items() if key.startswith("reward/")} | self.learned
 
     def observe(self, signals: Mapping[str, float]) -> None:
         """Keep `signals` for this round's record, and for the alarms that they give rise to."""

@@ -352,3 +352,38 @@ def test_a_resumed_run_goes_on_telling_its_labels_and_what_was_learned_from_them
     again = run.metrics()[-1]
     assert again["num_preferences"] == told["num_preferences"] == SMALL.labels
     assert {k: v for k, v in again.items() if "reward/" in k} == {k: v for k, v in told.items() if "reward/" in k}
+
+
+def test_a_run_resumed_before_its_first_round_keeps_the_figures_of_its_first_fit(tmp_path: Path) -> None:
+    """Round 0 leaves no line in metrics.jsonl, and no later round of this run fits the reward again."""
+    config = dataclasses.replace(SMALL, labels_until=0.0)
+    whole = train(config, tmp_path / "whole")
+    run = RunDir.create(tmp_path / "stopped", config)
+    checkpoint = sorted((whole.path / "checkpoints").iterdir())[0]
+    learned = {key: value for key, value in whole.metrics()[0].items() if key.startswith("reward/")}
+    assert learned
+    assert json.loads((checkpoint / "manifest.json").read_bytes())["state"]["fitted"] == {
+        key.removeprefix("reward/"): value for key, value in learned.items()
+    }
+    progress_of_one_round(run)
+    assert {k: v for k, v in run.metrics()[0].items() if k.startswith("reward/")} == learned
+
+
+def progress_of_one_round(run: RunDir) -> None:
+    """Train `run`, killed right after exploration, and resumed."""
+    code = f"""
+import os, sys
+from prefrl.runs.run_dir import RunDir
+from prefrl.training import learner, loop
+sys.path[:0] = {sys.path!r}
+import toy_envs
+save = learner.Learner.save
+def last_act(self, *arguments, **more):
+    save(self, *arguments, **more)
+    os._exit(9)
+learner.Learner.save = last_act
+loop.resume({str(run.path)!r})
+"""
+    killed = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True)
+    assert killed.returncode == 9, killed.stderr
+    resume(run.path)
