@@ -50,6 +50,11 @@ class TrainConfig(AlgorithmChoice):
     labels: int = 500
     """Answers that the teacher is asked for, in all: exactly so many."""
 
+    store: str | None = None
+    """Answers to begin with: another run's folder or a file that prefrl import made, from which they are copied; or the
+    URL of a database, sqlite:///FILE or postgresql+psycopg://HOST/NAME, in which the run then keeps all its answers.
+    Those that are there count as --labels: where there are as many as that, no more are asked for."""
+
     teacher: TeacherName = "oracle"
     """Who answers: oracle answers at once from the true reward; human waits for: prefrl label RUN_DIR"""
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +25,7 @@ from prefrl.runs.files import atomic_write, json_values, sealed, sha256, storage
 
 __all__ = ["Checkpoint", "RunDir", "versions"]
 
+STORE_FILE = "preferences.sqlite"
 VERDICT_FILE = "verdict.json"
 PACKAGES = ("prefrl", "gymnasium", "mujoco", "numpy", "safetensors", "sqlalchemy", "stable-baselines3", "torch")
 
@@ -36,8 +37,8 @@ class RunDir:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, config: TrainConfig) -> Self:
-        """Make the folder, whole or not at all, and save `config` in it.
+    def create(cls, path: Path, config: TrainConfig, furnish: Callable[[Path], None] = lambda _: None) -> Self:
+        """Make the folder, whole or not at all, and save `config` in it; `furnish` puts into it what else there is.
 
         Raises:
             UsageError: `path` exists.
@@ -52,6 +53,7 @@ class RunDir:
             try:
                 (temporary / "checkpoints").mkdir(parents=True)
                 write(temporary / "config.json", sealed(saved))
+                furnish(temporary)
                 sync(temporary)
                 temporary.rename(path)
             finally:
@@ -96,11 +98,25 @@ class RunDir:
 
     @property
     def store_path(self) -> Path:
-        return self.path / "preferences.sqlite"
+        return self.path / STORE_FILE
 
     @property
     def store_url(self) -> str:
-        return sqlite_url(self.store_path)
+        """The database that holds its questions and answers, under `store_run`."""
+        shared = self.shared_store
+        return shared[0] if shared else sqlite_url(self.store_path)
+
+    @property
+    def store_run(self) -> str:
+        """The run's name in that database."""
+        shared = self.shared_store
+        return shared[1] if shared else "main"
+
+    @property
+    def shared_store(self) -> tuple[str, str] | None:
+        """URL of a database outside the folder, and the run's name there; None if the folder has a file of its own."""
+        config = self.config if (self.path / "config.json").is_file() else None
+        return None if config is None else named_store(config, self.path.name)
 
     @property
     def clips(self) -> Path:
@@ -237,6 +253,22 @@ def agent_sums(checkpoint: Checkpoint) -> dict[str, str]:
         "vec_normalize.json": checkpoint.hashes["vec_normalize.json"],
         "agent.zip": checkpoint.state["agent.zip"],
     }
+
+
+def named_store(config: TrainConfig, folder: str) -> tuple[str, str] | None:
+    """URL of the database that `config` names, and the name in it of the run in that `folder`; None if it names none.
+
+    The name may follow the URL: URL#NAME. On a server it is else that of the folder; a file holds one run.
+    """
+    if config.store is None or not is_url(config.store):
+        return None
+    url, _, name = config.store.partition("#")
+    return url, name or ("main" if url.startswith("sqlite") else folder)
+
+
+def is_url(store: str) -> bool:
+    """Whether `TrainConfig.store` is the URL of a database, and no file or folder."""
+    return "://" in store
 
 
 def sqlite_url(path: Path) -> str:

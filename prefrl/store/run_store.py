@@ -1,17 +1,19 @@
 """Where the store of a run is."""
 
 from prefrl.runs.run_dir import RunDir
+from prefrl.store.engines import sqlite_file
 from prefrl.store.store import Store
 
 
 def open_store(run: RunDir) -> Store:
     """The store of `run`, made if there is none yet. Errors are those of `Store`."""
-    return Store(run.store_url)
+    return Store(run.store_url, run.store_run)
 
 
 def has_store(run: RunDir) -> bool:
-    """Whether the store of `run` is there already."""
-    return run.store_path.exists()
+    """Whether the store of `run` is there already; one on a server is there from the start."""
+    file = sqlite_file(run.store_url)
+    return file is None or file.exists()
 
 
 def store_identity(run: RunDir) -> tuple[int, int]:
@@ -20,5 +22,8 @@ def store_identity(run: RunDir) -> tuple[int, int]:
     Raises:
         OSError: it is not there.
     """
-    stat = run.store_path.stat()
+    file = sqlite_file(run.store_url)
+    if file is None:
+        return 0, 0
+    stat = file.stat()
     return stat.st_dev, stat.st_ino

@@ -14,6 +14,7 @@ from prefrl.runs.files import json_values
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.run_store import open_store
 from prefrl.store.store import Store
+from prefrl.training.begin import beginning
 from prefrl.training.best_agent import choose
 from prefrl.training.feedback_round import FeedbackRounds
 from prefrl.training.learner import Learner
@@ -39,10 +40,11 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     check_installed(config)
     time_limit = try_env(config)
     check_algorithm(config)
-    Plan(config, time_limit)
-    if TRAITS[config.teacher].needs_clips or config.record_frames:
-        Renderer(config.env_id, config.env_kwargs).close()
-    return RunDir.create(path, config)
+    with beginning(config, path) as begun:
+        Plan(config, time_limit, begun.asked)
+        if TRAITS[config.teacher].needs_clips or config.record_frames:
+            Renderer(config.env_id, config.env_kwargs).close()
+        return RunDir.create(path, begun.config, begun.furnish)
 
 
 def resume(run_dir: Path | str, *, steps: Amount | None = None, labels: Amount | None = None) -> RunDir:
@@ -68,7 +70,9 @@ def give_more(run: RunDir, steps: Amount | None, labels: Amount | None) -> None:
     with run.lock():
         checkpoint, limit = run.latest_checkpoint(), try_env(run.config)
         done = None if checkpoint is None else int(checkpoint.state["round"])
-        run.write_config(with_more(run.config, done, steps=steps, labels=labels, time_limit=limit))
+        with open_store(run) as store:
+            asked = store.num_questions()
+        run.write_config(with_more(run.config, done, steps=steps, labels=labels, time_limit=limit, asked=asked))
 
 
 def _loop(run: RunDir) -> RunDir:
@@ -77,7 +81,7 @@ def _loop(run: RunDir) -> RunDir:
         learner = Learner(config)
         learner.set_logger(progress.logger)
         store.describe(learner.store_info())
-        plan = Plan(config, learner.time_limit)
+        plan = Plan(config, learner.time_limit, store.num_questions())
         round_index, known = restore(learner, store, run)
         feedback = FeedbackRounds(learner, store, plan, progress, known)
         progress.go_on(store, round_index, learner.fitted)

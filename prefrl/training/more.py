@@ -18,6 +18,7 @@ def with_more(
     steps: Amount | None = None,
     labels: Amount | None = None,
     time_limit: int | None = None,
+    asked: int = 0,
 ) -> TrainConfig:
     """The settings of a run that is to do more than `config` says; `config` itself if it asks for nothing new.
 
@@ -30,14 +31,15 @@ def with_more(
         steps: environment steps to train for.
         labels: answers to ask for.
         time_limit: as `Plan` takes it.
+        asked: as `Plan` takes it.
 
     Raises:
         UsageError: an amount is no number, or less than what was done.
     """
-    plan = Plan(config, time_limit)
-    taken, asked = (0, 0) if done is None else (plan.steps_after(done), plan.labels_after(done))
+    plan = Plan(config, time_limit, asked)
+    taken, planned = (0, 0) if done is None else (plan.steps_after(done), plan.labels_after(done))
     total_steps = _total("--steps", steps, config.steps, taken)
-    total_labels = _total("--labels", labels, config.labels, asked)
+    total_labels = _total("--labels", labels, config.labels, planned)
     if total_labels != config.labels and config.reward == "true":
         raise UsageError("a run of --reward true asks for no labels; leave --labels out")
     if steps is None and total_labels > config.labels and done == plan.rounds:
@@ -47,7 +49,7 @@ def with_more(
         return config
     before = () if done is None else (Leg(done, config.steps, config.labels),)
     more_to_do = dataclasses.replace(config, steps=total_steps, labels=total_labels, earlier=(*config.earlier, *before))
-    Plan(more_to_do, time_limit)
+    Plan(more_to_do, time_limit, asked)
     return more_to_do
 
 

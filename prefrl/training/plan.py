@@ -20,8 +20,14 @@ class Plan:
         UsageError: more labels than the recorded segments can give pairs.
     """
 
-    def __init__(self, config: TrainConfig, time_limit: int | None = None) -> None:
-        """`time_limit`: the steps after which the environment truncates its episodes, if it does."""
+    def __init__(self, config: TrainConfig, time_limit: int | None = None, asked: int = 0) -> None:
+        """What `config` comes to.
+
+        Args:
+            config: the settings of the run.
+            time_limit: the steps after which the environment truncates its episodes, if it does.
+            asked: labels that the store has asked for already, of this run or to begin with.
+        """
         self.config, self.time_limit = config, time_limit
         self._prefers_fresh = TRAITS[config.teacher].prefers_fresh
         self._rollout, n_envs = config.agent.rollout, config.agent.n_envs
@@ -40,7 +46,7 @@ class Plan:
         self.rounds = len(self._steps) - 1
         self._labels = list(accumulate(self._quotas))
         if learned:
-            self._check()
+            self._check(asked)
 
     def _begin(self, steps: int, labels: int) -> None:
         rollouts = max(1, self._rollouts_to(steps))
@@ -88,11 +94,12 @@ class Plan:
         """Steps taken by the end of that round, in all."""
         return self._steps[round_index]
 
-    def _check(self) -> None:
+    def _check(self, before: int) -> None:
         config = self.config
-        if config.labels < 2:
+        if config.labels < 2 and config.store is None:
             raise UsageError(f"--labels is {config.labels}; a reward is learned from 2 or more, or use --reward true")
-        for round_index, quota in enumerate(self._quotas):
+        for round_index in range(len(self._quotas)):
+            quota = max(0, self.labels_after(round_index) - max(before, self.labels_after(round_index - 1)))
             # What was not answered is asked anew, about what the agent does then (see `ask`).
             asked_anew = self._prefers_fresh and round_index and quota
             late = self.labels_after(round_index - 1) - self.answers_needed(round_index - 1) if asked_anew else 0
