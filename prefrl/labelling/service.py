@@ -14,7 +14,7 @@ import numpy as np
 
 from prefrl.errors import PrefrlError, StorageError
 from prefrl.labelling import messages
-from prefrl.labelling.clips import ClipCache
+from prefrl.labelling.clips import ClipCache, Clips, Source
 from prefrl.labelling.session import Session, Showing
 from prefrl.labelling.state import Options, State
 from prefrl.labelling.summary import Summary
@@ -22,6 +22,7 @@ from prefrl.labelling.trainer_status import TrainerWatch
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.claims import Claims
 from prefrl.store.run_store import has_store, open_store, store_identity
+from prefrl.store.shown import SHOWN, ShownName, read_shown, shown_path
 from prefrl.store.store import Store
 
 INTERVAL = 1.0
@@ -44,9 +45,13 @@ class LabellingService:
         """`on_change` is called from other threads whenever `state` has changed, or clips have been drawn."""
         self.run_dir, self.state = run_dir, State()
         self.clips: ClipCache | None = None
-        """The clips of the queue. None before there is a store, or if none are to be drawn."""
+        """The clips of the queue; None if none are to be drawn."""
 
         self._options, self._rng, self._on_change = options, rng, on_change
+        if options.clip_size is not None:
+            run = RunDir(run_dir)
+            source = Source(partial(open_store, run), partial(read_shown, run))
+            self.clips = ClipCache(source, size=options.clip_size, on_change=on_change)  # it starts while a run begins
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._asked, self._asking = 0, threading.Lock()
         self._leaving = threading.Event()
@@ -95,6 +100,15 @@ class LabellingService:
     def undo(self) -> int | None:
         """Have the last answer taken back, and its question asked again; as `answer`, the job's number."""
         return self._ask(lambda session: messages.took_back(session.undo()))
+
+    def shown(self, name: ShownName) -> Clips | None:
+        """The clip of what the agent does "now", did "before" or does "after" the run, for where nothing is asked.
+
+        Ask again at each turn: it is drawn from then on, after the clips of the queue, and `state.shown` tells when
+        there is another. Until that one is drawn to its end, the one before stays. None if there is nothing yet.
+        """
+        version = self.state.shown.get(name)
+        return None if version is None or self.clips is None else self.clips.show(name, version)
 
     def _ask(self, job: Job) -> int | None:
         if self.state.env_id is None:
@@ -174,14 +188,15 @@ class LabellingService:
         if self._store is not None:
             self._store.close()
         self._store, self._watch = store, TrainerWatch(run)
-        if self.clips is None and self._options.clip_size is not None:
-            self.clips = ClipCache(partial(open_store, run), size=self._options.clip_size, on_change=self._on_change)
+        if self.clips is not None and not run.config.record_frames:  # films need no environment: it may be a robot
+            self.clips.warm_up()
         self._change(env_id=info.env_id, goal=goal)
 
     def _refresh(self, session: Session) -> None:
         assert self._watch is not None
         session.refresh()
-        self._publish(session, error=None, training=self._watch.read(), others=session.claims.others())
+        training, others = self._watch.read(), session.claims.others()
+        self._publish(session, error=None, training=training, others=others, shown=versions(RunDir(self.run_dir)))
 
     def _publish(self, session: Session, **changes: object) -> None:
         showings = session.upcoming()
@@ -206,3 +221,12 @@ class LabellingService:
                 self._session.leave()
         if self._store is not None:
             self._store.close()
+
+
+def versions(run: RunDir) -> dict[ShownName, int]:
+    """What there is to show beside the questions; a number that changes whenever another takes its place."""
+    found: dict[ShownName, int] = {}
+    for name in SHOWN:
+        with suppress(OSError):
+            found[name] = shown_path(run, name).stat().st_mtime_ns
+    return found

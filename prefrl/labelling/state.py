@@ -1,13 +1,15 @@
 """How to label, and all that a front end shows: frozen values, which a page can be sent as JSON."""
 
 import getpass
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from prefrl.errors import UsageError
 from prefrl.labelling.actions import OFFERS
 from prefrl.labelling.session import Pace, Showing
 from prefrl.labelling.trainer_status import Training
+from prefrl.store.shown import ShownName
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class State:
     others: int = 0
     """How many other people label the run now."""
 
+    shown: Mapping[ShownName, int] = field(default_factory=dict)
+    """What of the agent can be shown beside the questions -> its version; see `LabellingService.shown`."""
+
     can_undo: bool = False
 
     error: str | None = None
@@ -77,6 +82,7 @@ class State:
             "pace": None if self.pace is None else {**asdict(self.pace), "seconds_left": self.pace.seconds_left},
             "training": None if self.training is None else {**asdict(self.training), "is_over": self.training.is_over},
             "others": self.others,
+            "shown": dict(self.shown),
             "can_undo": self.can_undo,
             "error": self.error,
             "note": self.note,

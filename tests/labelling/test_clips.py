@@ -11,16 +11,21 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
-from label_bot import CARTPOLE, record_questions, wait_for
+from label_bot import CARTPOLE, record_questions, record_segment, wait_for
 
-from prefrl.data.segment import Film
+from prefrl.config.run import TrainConfig
+from prefrl.data.segment import Film, Segment
 from prefrl.feedback.question import Question
 from prefrl.labelling import clips as clips_module
-from prefrl.labelling.clips import ClipCache, Clips
+from prefrl.labelling.clips import ClipCache, Clips, Source
+from prefrl.labelling.frames import Shown
 from prefrl.rendering.clips import Renderer
 from prefrl.rendering.recording import compress
 from prefrl.rendering.simulator_state import restore
+from prefrl.runs.run_dir import RunDir
 from prefrl.store.info import StoreInfo
+from prefrl.store.run_store import open_store
+from prefrl.store.shown import read_shown, write_shown
 from prefrl.store.store import Store
 
 
@@ -33,7 +38,7 @@ def asked(url: str) -> list[int]:
 
 @pytest.fixture
 def cache(url: str, asked: list[int]) -> Iterator[ClipCache]:
-    cache = ClipCache(partial(Store, url), size=64)
+    cache = ClipCache(Source(partial(Store, url)), size=64)
     yield cache
     cache.close()
 
@@ -65,12 +70,11 @@ def test_what_is_not_wanted_any_more_is_forgotten_but_for_the_one_kept(cache: Cl
 
 
 def test_memory_is_bounded(url: str, asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    frames = 2 * 21 * 400 * 600 * 3
-    monkeypatch.setattr(clips_module, "MAX_BYTES", 3 * frames)
-    cache = ClipCache(partial(Store, url))
+    cache = ClipCache(Source(partial(Store, url)))
     try:
         cache.want(asked[:1])
         wait_for(lambda: is_drawn(cache, asked[0]))
+        monkeypatch.setattr(clips_module, "MAX_BYTES", 3 * cache.get(asked[0]).nbytes)
         cache.want(asked)
         wait_for(lambda: is_drawn(cache, asked[1]))
         time.sleep(0.5)
@@ -86,7 +90,7 @@ def test_a_clip_that_cannot_be_drawn_says_why_and_the_others_are_drawn(url: str,
         left = whole.segments[0]
         bare = Question((left, type(left)(*(getattr(left, name) for name in ARRAYS))))
         broken = store.add_questions([bare])[0]
-    cache = ClipCache(partial(Store, url))
+    cache = ClipCache(Source(partial(Store, url)))
     try:
         cache.want([broken, 10**6, asked[1]])
         wait_for(lambda: is_drawn(cache, asked[1]))
@@ -104,7 +108,7 @@ def test_an_environment_that_is_missing_is_named_for_every_clip(url: str) -> Non
     with Store(url) as store:
         store.describe(StoreInfo("Missing-v0", {}, CARTPOLE, {}))
         ids = store.add_questions(record_questions(2))
-    cache = ClipCache(partial(Store, url))
+    cache = ClipCache(Source(partial(Store, url)))
     try:
         cache.want(ids)
         wait_for(lambda: all(cache.error(id) for id in ids))
@@ -121,7 +125,7 @@ def test_films_are_shown_and_their_environment_is_left_alone(url: str) -> None:
     with Store(url) as store:
         store.describe(StoreInfo("Missing-v0", {}, CARTPOLE, {}))  # a robot that stands elsewhere, say
         [question_id] = store.add_questions([question])
-    cache = ClipCache(partial(Store, url))
+    cache = ClipCache(Source(partial(Store, url)))
     try:
         cache.want([question_id])
         wait_for(lambda: is_drawn(cache, question_id) or cache.error(question_id))
@@ -173,9 +177,9 @@ def test_the_drawing_process_ends_when_its_owner_is_killed(url: str, asked: list
     code = f"""if True:
         import os, signal, time
         from functools import partial
-        from prefrl.labelling.clips import ClipCache
+        from prefrl.labelling.clips import ClipCache, Source
         from prefrl.store.store import Store
-        cache = ClipCache(partial(Store, {url!r}))
+        cache = ClipCache(Source(partial(Store, {url!r})))
         cache.want({asked})
         while cache.get({asked[0]}) is None:
             time.sleep(0.05)
@@ -203,10 +207,91 @@ def test_the_recording_can_be_restored() -> None:
     np.testing.assert_array_equal(np.float32(env.unwrapped.state), segment.obs["obs"][3])
 
 
-def test_a_question_may_have_any_number_of_clips() -> None:
-    clips = Clips(length=2, fps=30.0, ended=(None, 1, None))
-    frame = np.zeros((4, 6, 3), np.uint8)
-    assert (clips.drawn, clips.nbytes) == (0.0, 0)
-    for frames in clips.frames:
-        frames.append(frame)
-    assert (clips.drawn, clips.nbytes) == (0.5, 6 * frame.nbytes)
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    made = RunDir.create(tmp_path / "run", TrainConfig("CartPole-v1"))
+    with Store(made.store_url) as store:
+        store.describe(StoreInfo("CartPole-v1", {}, CARTPOLE, {}))
+        store.add_questions(record_questions(4))
+    return made
+
+
+@pytest.fixture
+def shows(run: RunDir) -> Iterator[ClipCache]:
+    cache = ClipCache(Source(partial(open_store, run), partial(read_shown, run)), size=64)
+    yield cache
+    cache.close()
+
+
+def is_whole(clips: Clips | None) -> bool:
+    return clips is not None and clips.drawn >= 1.0
+
+
+def test_what_the_agent_does_is_drawn_and_the_one_before_stays_until_the_next_is_whole(
+    shows: ClipCache, run: RunDir
+) -> None:
+    assert shows.show("now", 1) is None
+    wait_for(lambda: shows.error(Shown("now", 1)))
+    assert "cannot be read" in str(shows.error(Shown("now", 1)))
+    first, second = record_segment(3), record_segment(5)
+    write_shown(run, "now", first)
+    wait_for(lambda: is_whole(shows.show("now", 2)))
+    os.kill(shows._process.pid, signal.SIGSTOP)
+    write_shown(run, "now", second)
+    before = shows.show("now", 3)
+    assert is_whole(before)
+    os.kill(shows._process.pid, signal.SIGCONT)
+    wait_for(lambda: shows.show("now", 3) is not before and is_whole(shows.show("now", 3)))
+    with Renderer("CartPole-v1") as renderer:
+        np.testing.assert_array_equal(np.stack(before.frames[0]), renderer.frames(first))
+        np.testing.assert_array_equal(np.stack(shows.show("now", 3).frames[0]), renderer.frames(second))
+    assert [key for key in shows._clips if isinstance(key, Shown)] == [Shown("now", 3)]
+
+
+def test_questions_are_drawn_before_what_is_shown_beside_them(shows: ClipCache, run: RunDir) -> None:
+    long = dataclasses.replace(record_segment(1), sim_states=None, reset_seed=1)  # a replay, so every frame is drawn
+    write_shown(run, "before", long)
+    write_shown(run, "after", record_segment(2))
+    os.kill(shows._process.pid, signal.SIGSTOP)
+    shows.show("before", 1)
+    shows.show("after", 1)
+    shows.want([1, 2])
+    os.kill(shows._process.pid, signal.SIGCONT)
+    wait_for(lambda: is_whole(shows.show("after", 1)) and shows.error(Shown("before", 1)) is not None)
+    drawn = list(shows._clips)
+    assert drawn[:2] == [1, 2]
+
+
+def test_a_question_that_comes_interrupts_what_is_shown_beside_it(shows: ClipCache, run: RunDir) -> None:
+    states = record_segment(2)
+    assert states.sim_states is not None
+    rows = {"obs": np.tile(states.obs["obs"][:1], (2001, 1))}
+    moving = states.sim_states[0] + np.arange(2001)[:, None] * 1e-4
+    many = Segment(rows, np.zeros((2000, 2), np.float32), np.zeros(2001, bool), np.zeros(2000, np.float32), moving)
+    write_shown(run, "now", many)
+    wait_for(lambda: shows.show("now", 1))
+    shows.want([3])
+    wait_for(lambda: is_drawn(shows, 3))
+    assert not is_whole(shows.show("now", 1))  # some seconds of work
+    wait_for(lambda: is_whole(shows.show("now", 1)))
+
+
+def test_it_can_get_ready_before_there_is_a_question(shows: ClipCache, run: RunDir) -> None:
+    shows.warm_up()
+    shows.want([1])
+    wait_for(lambda: is_drawn(shows, 1))
+
+
+@pytest.mark.fault
+def test_an_environment_that_cannot_be_made_ahead_is_told_with_the_first_clip(url: str) -> None:
+    with Store(url) as store:
+        store.describe(StoreInfo("Missing-v0", {}, CARTPOLE, {}))
+        [question] = store.add_questions(record_questions(1))
+    cache = ClipCache(Source(partial(Store, url)))
+    try:
+        cache.warm_up()
+        cache.want([question])
+        wait_for(lambda: cache.error(question))
+        assert "Missing" in str(cache.error(question))
+    finally:
+        cache.close()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prefrl.labelling.clips import Clips
+from prefrl.labelling.frames import Clips, pack
 from prefrl.labelling.player import Player
 from prefrl.labelling.session import Showing
 
@@ -31,7 +31,8 @@ class Cache:
     def draw(self, question_id: int, frames: int = 11) -> None:
         clips = self.clips.setdefault(question_id, Clips(11, 5.0, (None, 4)))
         for place in clips.frames:
-            place.extend([np.zeros((4, 6, 3), np.uint8)] * frames)
+            for _ in range(frames):
+                place.add(pack(np.zeros((4, 6, 3), np.uint8)))
 
 
 @pytest.fixture

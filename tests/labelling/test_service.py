@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import make_answer
-from label_bot import Run, said, wait_for
+from label_bot import Run, record_segment, said, wait_for
 
 from prefrl.labelling.service import LabellingService
 from prefrl.labelling.state import Options
 from prefrl.runs.run_dir import RunDir
+from prefrl.store.shown import write_shown
 from prefrl.store.store import Store
 
 
@@ -155,3 +156,19 @@ def test_what_is_no_answer_does_not_stand_in_the_way_of_the_next(service: Labell
     wait_for(lambda: not service.is_busy)
     with Store(run.store_url) as store:
         assert [said(answer) for answer in store.answers()] == ["right"]
+
+
+def test_what_the_agent_does_is_shown_beside_the_questions(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run").create(3)
+    service = LabellingService(tmp_path / "run", Options("Ada", clip_size=64), np.random.default_rng(0))
+    try:
+        wait_for(lambda: service.state.showings)
+        assert (service.state.shown, service.shown("now")) == ({}, None)
+        write_shown(run, "now", record_segment(1))
+        wait_for(lambda: (clips := service.shown("now")) is not None and clips.drawn == 1)
+        assert service.state.shown.keys() == {"now"}
+        first = service.state.shown["now"]
+        write_shown(run, "now", record_segment(2))
+        wait_for(lambda: service.state.shown["now"] != first)
+    finally:
+        service.leave()

@@ -7,7 +7,7 @@ import pygame
 import pytest
 
 from prefrl.labelling.actions import OFFERS
-from prefrl.labelling.clips import Clips
+from prefrl.labelling.frames import Clips, pack
 from prefrl.labelling.playback import Playback
 from prefrl.labelling.player import Player
 from prefrl.labelling.session import Showing
@@ -20,7 +20,8 @@ def clips(ended: tuple[int | None, ...] = (None, None)) -> Clips:
     """Two frames of each clip; those of the k-th are of the grey 60 k + 60, the second a little lighter."""
     drawn = Clips(2, 30.0, ended)
     for place, frames in enumerate(drawn.frames):
-        frames.extend(np.full((10, 10, 3), 60 * place + 60 + 10 * step, np.uint8) for step in range(2))
+        for step in range(2):
+            frames.add(pack(np.full((10, 10, 3), 60 * place + 60 + 10 * step, np.uint8)))
     return drawn
 
 
