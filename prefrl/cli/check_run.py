@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
+from prefrl.data.text import plain, shell
 from prefrl.errors import CheckpointError, PrefrlError, StoreError
 from prefrl.feedback.answer import fingerprint
 from prefrl.runs.checkpoints import Checkpoint
@@ -27,15 +28,16 @@ def checkup(run_dir: Path) -> int:
         UsageError: there is no run folder.
     """
     run = RunDir.open(run_dir)
-    found, codes = find(run), []
+    found, codes = find(run), dict[str, int]()
     for name, check in CHECKS.items():
         try:
-            print(f"{'ok':8}{name:20}{check(run, found)}")
+            print(plain(f"{'ok':8}{name:20}{check(run, found)}"))
         except PrefrlError as error:
-            print(f"{'PROBLEM':8}{name:20}{error}")
-            codes.append(error.exit_code)
+            if str(error) not in codes:  # the store's place is written in the settings, which may be damaged
+                print(plain(f"{'PROBLEM':8}{name:20}{error}"))
+            codes.setdefault(str(error), error.exit_code)
     print("All is whole." if not codes else f"{len(codes)} problem{'s' * (len(codes) > 1)}.")
-    return codes[0] if codes else 0
+    return next(iter(codes.values()), 0)
 
 
 class Found(NamedTuple):
@@ -69,7 +71,7 @@ def check_store(run: RunDir, found: Found) -> str:
     except StoreError as error:
         saved = len(readable(run.store_url))
         raise StoreError(
-            f"{error}; {saved} answers and undos in it can still be read: prefrl export {run.path} --salvage"
+            f"{error}; {saved} answers and undos in it can still be read: prefrl export {shell(run.path)} --salvage"
         ) from error
 
 

@@ -18,10 +18,10 @@ class Resume:
     run_dir: RunDir
     """Folder of the run."""
 
-    steps: Annotated[str | None, tyro.conf.arg(metavar="N|+N")] = None
+    steps: Annotated[str | None, tyro.conf.arg(metavar="N|+N", help_behavior_hint="")] = None
     """Environment steps to train for: in all, or so many more: --steps +100000"""
 
-    labels: Annotated[str | None, tyro.conf.arg(metavar="N|+N")] = None
+    labels: Annotated[str | None, tyro.conf.arg(metavar="N|+N", help_behavior_hint="")] = None
     """Answers to ask for: in all, or so many more: --labels +100. Alone, in a run that has taken all its steps, they
     bring more of these, as many for a label as before."""
 
@@ -33,10 +33,10 @@ class Label:
     run_dir: RunDir
     """Folder of the run; the window waits for it if it does not exist yet."""
 
-    goal: str | None = None
+    goal: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")] = None
     """What the agent should do, in one sentence, for example "do a backflip"; stored with the run."""
 
-    annotator: str | None = None
+    annotator: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
     """Name to store with the answers; the name of the user if not given."""
 
     repeat_share: float = 0.05
@@ -62,10 +62,10 @@ class Evaluate:
     json: bool = False
     """Print one JSON object and nothing else; for several runs, theirs are listed under "runs"."""
 
-    video: Path | None = None
+    video: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """File to write a film of the first episode to, for example agent.mp4."""
 
-    goal: float | None = None
+    goal: Annotated[float | None, tyro.conf.arg(metavar="SHARE", help_behavior_hint="")] = None
     """Forecast how many more answers it takes until the reward foresees this share of them, for example 0.9."""
 
 
@@ -90,10 +90,10 @@ class Inspect:
     last: int = 10
     """Answers to list."""
 
-    question: int | None = None
+    question: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """Number of a question to show."""
 
-    video: Path | None = None
+    video: Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """File to write the clips of that question to, side by side, for example question.mp4."""
 
 
@@ -107,7 +107,7 @@ class Export:
     format: Literal["jsonl", "npz", "parquet", "minari"] = "jsonl"
     """How; minari holds the trajectories alone. parquet and minari need a package, which an error names."""
 
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER", help_behavior_hint="")] = None
     """Folder to make; by default the run's name and the format, here."""
 
     salvage: bool = False

@@ -17,19 +17,17 @@ from typing import Annotated
 import tyro
 
 from prefrl.cli.commands import Command, Doctor, Evaluate, Export, Import, Inspect, Label, Report, Resume
+from prefrl.cli.options import of_today, with_main_options
 from prefrl.config.presets import preset
 from prefrl.config.run import TrainConfig
+from prefrl.data.text import plain
 from prefrl.errors import PrefrlError, Terminated, UsageError
 from prefrl.watchdog import watch
 
 DESCRIPTION = """Teach agents in games and robotics from human preferences.
 
-prefrl COMMAND --help shows the options of a command. With --debug, any command shows the traceback of an error. prefrl
---version prints the version."""
-
-
-RENAMED = {"--spans": "--rounds", "--query": "--question"}
-"""Names of options before 0.2, which are still understood."""
+prefrl COMMAND --help shows the options of a command, and prefrl train --help-all those that few people use. With
+--debug, any command shows the traceback of an error. prefrl --version prints the version."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,12 +51,16 @@ def parse(args: Sequence[str]) -> Command:
         UsageError: the command line, or a value in it, makes no sense.
         SystemExit: help or the version was asked for and printed.
     """
-    args = [_renamed(word) for word in args]
+    args, kind = of_today(args), TrainConfig
+    if "--help-all" in args:
+        args = ["--help" if word == "--help-all" else word for word in args]
+    elif {"-h", "--help"} & set(args):
+        kind = with_main_options()
     if "--version" in args[:1]:
         print(f"prefrl {version('prefrl')}")
         raise SystemExit(0)
     commands = (
-        Annotated[TrainConfig, tyro.conf.subcommand("train", default=_train_defaults(args))]
+        Annotated[kind, tyro.conf.subcommand("train", default=_train_defaults(args, kind))]  # type: ignore[valid-type]
         | Annotated[Resume, tyro.conf.subcommand("resume")]
         | Annotated[Label, tyro.conf.subcommand("label")]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
@@ -80,18 +82,15 @@ def parse(args: Sequence[str]) -> Command:
     return command
 
 
-def _renamed(word: str) -> str:
-    name, equals, value = word.partition("=")
-    return RENAMED.get(name, name) + equals + value
-
-
-def _train_defaults(args: Sequence[str]) -> TrainConfig:
+def _train_defaults(args: Sequence[str], kind: type[TrainConfig]) -> TrainConfig:
     """The preset of the environment named by `train ENV_ID`, the id itself left open for tyro to read."""
     trains = "train" in args[:1]
     env_id = args[1] if trains and len(args) > 1 else "-"
-    if trains and env_id.startswith("-") and env_id not in ("-h", "--help"):
+    if trains and env_id.startswith("-") and env_id not in ("-h", "--help"):  # --help-all is one of them by now
         raise UsageError("train needs an environment before its options, for example: prefrl train Hopper-v5 --seed 1")
-    return dataclasses.replace(preset(env_id), env_id=tyro.MISSING)
+    tuned = preset(env_id)
+    values = {field.name: getattr(tuned, field.name) for field in dataclasses.fields(tuned)}
+    return kind(**{**values, "env_id": tyro.MISSING})
 
 
 def _one_line(box: str) -> str:
@@ -132,7 +131,7 @@ def run(command: Command) -> int:
         case Report():
             from prefrl.report.page import report
 
-            print(f"written to {report(command.run_dirs, command.output)}")
+            print(plain(f"written to {report(command.run_dirs, command.output)}"))
         case Inspect():
             from prefrl.cli.inspect import inspect
 
@@ -158,7 +157,7 @@ def run(command: Command) -> int:
 
 
 def _count(made: Path, rows: Mapping[str, int]) -> None:
-    print(f"{made}: " + ", ".join(f"{count} {table}" for table, count in rows.items()))
+    print(f"{plain(made)}: " + ", ".join(f"{count} {table}" for table, count in rows.items()))
 
 
 def _evaluate(command: Evaluate) -> None:
@@ -206,7 +205,7 @@ def guard(action: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
             traceback.print_exc()
         known = isinstance(error, PrefrlError)
         kind, hint = ("", "") if known else (f"{type(error).__name__}: ", "" if debug else "; --debug shows where")
-        print(f"prefrl: error: {kind}{' '.join(str(error).split())}{hint}", file=sys.stderr)
+        print(f"prefrl: error: {kind}{plain(' '.join(str(error).split()))}{hint}", file=sys.stderr)
         return error.exit_code if isinstance(error, PrefrlError) else PrefrlError.exit_code
 
 

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from prefrl.config.run import TrainConfig
+from prefrl.data.text import shell
 from prefrl.labelling.window.app import label
 from prefrl.labelling.window.display import require_display
 from prefrl.training.loop import create
@@ -34,13 +35,17 @@ def _finish(trainer: subprocess.Popen[bytes], run_dir: Path) -> int:
     """Wait for the trainer's end; its exit code, as a shell would give it."""
     try:
         if trainer.poll() is None:
-            print(f"Training goes on; open the window again with: prefrl label {run_dir}", file=sys.stderr, flush=True)
+            print(
+                f"Training goes on; open the window again with: prefrl label {shell(run_dir)}",
+                file=sys.stderr,
+                flush=True,
+            )
         code = trainer.wait()
     except BaseException:
         _stop(trainer)
         raise
     if code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # the process that watches it, or the trainer itself
-        print(f"the trainer was killed; go on with: prefrl resume {run_dir}", file=sys.stderr)
+        print(f"the trainer was killed; go on with: prefrl resume {shell(run_dir)}", file=sys.stderr)
     return code if code >= 0 else 128 - code
 
 

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import tyro
+
 from prefrl.config.checks import Count, Limits, Positive
+
+Switch = Annotated[bool, tyro.conf.FlagConversionOff]
+"""True or False in words: what one preset turns on another turns off, and a flag could only do one of them."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +33,21 @@ class RewardConfig:
     terminal_scale: Positive = 1.0
     """Ordinary steps that the step which ends an episode can outweigh: raise it where crashes or goals decide."""
 
-    bounded: bool = True
+    bounded: Switch = True
     """Whether tanh bounds each member's reward of a step; without it, rare steps can count far more than others."""
 
-    sees_change: bool = False
+    sees_change: Switch = False
     """Whether a net sees the change of the state, s' - s, in place of s': for tasks where progress is what counts."""
 
-    sees_action: bool = True
+    sees_action: Switch = True
     """Whether a net sees the action. Without it, only what an action leads to is judged: for tasks where no action is
     good or bad in itself. With few answers, a net easily takes what often goes with good behaviour for its cause."""
 
-    sees_squares: bool = False
+    sees_squares: Switch = False
     """Whether a net sees the square of each input as well, up to 3 standard deviations: for tasks where a distance or
     effort counts."""
 
-    neutral_endings: bool = False
+    neutral_endings: Switch = False
     """Whether staying dead is paid what living was worth on average at the last fit, so that the last step alone makes
     an end good or bad: for tasks with both crashes and goals. Else the answers decide what staying dead is worth."""
 
@@ -59,7 +64,7 @@ class RewardConfig:
     """Share of answers assumed to be random, half of them wrong, so that wrong ones cannot dominate: 0.2 for a teacher
     who errs in a tenth."""
 
-    bootstrap: bool = False
+    bootstrap: Switch = False
     """Whether each member learns from a sample of the answers, drawn with replacement, in place of all: members
     disagree more, and each knows less."""
 

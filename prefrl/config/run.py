@@ -38,7 +38,7 @@ class TrainConfig(AlgorithmChoice):
     env_kwargs: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Keyword arguments for gymnasium.make: name value name value ..."""
 
-    run_dir: Path | None = None
+    run_dir: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder for everything the run makes; runs/<env id>-<seed> if not given. It must not exist yet."""
 
     seed: int = 0
@@ -50,10 +50,10 @@ class TrainConfig(AlgorithmChoice):
     labels: int = 500
     """Answers that the teacher is asked for, in all: exactly so many."""
 
-    store: str | None = None
+    store: Annotated[str | None, tyro.conf.arg(metavar="DIR|FILE|URL", help_behavior_hint="")] = None
     """Answers to begin with: another run's folder or a file that prefrl import made, from which they are copied; or the
-    URL of a database, sqlite:///FILE or postgresql+psycopg://HOST/NAME, in which the run then keeps all its answers.
-    Those that are there count as --labels: where there are as many as that, no more are asked for."""
+    address of a database, sqlite:///FILE or postgresql+psycopg://HOST/NAME, which then holds all answers of this run.
+    What is there counts as --labels: where there are as many answers as that, no more are asked for."""
 
     teacher: TeacherName = "oracle"
     """Who answers: oracle answers at once from the true reward; human waits for: prefrl label RUN_DIR"""
@@ -61,7 +61,7 @@ class TrainConfig(AlgorithmChoice):
     label: bool = False
     """Open the labelling window beside training; needs --teacher human."""
 
-    goal: str | None = None
+    goal: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")] = None
     """What the agent should do, in one sentence, for the person who compares the clips."""
 
     record_frames: bool = False
@@ -71,7 +71,7 @@ class TrainConfig(AlgorithmChoice):
     takes 2 KB or 10 KB; a clip in the store takes 50 times that. Memory keeps the latest 256 MB of pictures of this
     round and of the one before, and questions are about these alone."""
 
-    wandb: str | None = None
+    wandb: Annotated[str | None, tyro.conf.arg(metavar="PROJECT", help_behavior_hint="")] = None
     """Project of Weights & Biases that gets the figures too; needs: pip install 'prefrl[wandb]'"""
 
     slack: int = 10

@@ -1,5 +1,6 @@
 """Text of others, names, goals, paths, messages, as a terminal may show it."""
 
+import shlex
 import unicodedata
 
 JOINERS = "\u200c\u200d"
@@ -20,3 +21,12 @@ def _is_obeyed(letter: str) -> bool:
 
 def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def shell(word: object) -> str:
+    """`word` as one word of a shell's command line, to be copied from a terminal."""
+    text = str(word)
+    if plain(text) == text:
+        return shlex.quote(text)
+    letters = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + "".join(f"\\U{ord(x):08x}" if _is_obeyed(x) else x for x in letters) + "'"  # as bash and zsh read it

@@ -14,6 +14,7 @@ from prefrl.algorithms.registry import make_algorithm
 from prefrl.algorithms.rollouts import first_episodes
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode, cut
+from prefrl.data.text import shell
 from prefrl.environments.make import make_venv
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
@@ -91,7 +92,7 @@ def read_run(path: Path) -> tuple[TrainConfig, Checkpoint, list[Answer]]:
     run = RunDir.open(path)
     config, checkpoint = run.config, run.latest_checkpoint()
     if checkpoint is None:
-        raise CheckpointError(f"{path} has no checkpoint yet; go on with: prefrl resume {path}")
+        raise CheckpointError(f"{path} has no checkpoint yet; go on with: prefrl resume {shell(path)}")
     with open_store(run) as store:
         info, answers = store.info(), store.answers()
     if info is None or info.env_id != config.env_id:

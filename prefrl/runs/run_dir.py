@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from prefrl.config.run import TrainConfig
 from prefrl.config.saved import from_json, to_json
+from prefrl.data.text import shell
 from prefrl.data.verdict import Verdict
 from prefrl.errors import CheckpointError, LockedError, UsageError
 from prefrl.runs import checkpoints
@@ -45,7 +46,9 @@ class RunDir:
             StorageError: it cannot be made there.
         """
         if os.path.lexists(path):
-            raise UsageError(f"{path} exists already; choose another --run-dir, or go on with: prefrl resume {path}")
+            raise UsageError(
+                f"{path} exists already; choose another --run-dir, or go on with: prefrl resume {shell(path)}"
+            )
         saved = {"config": to_json(config), "versions": versions(), "git_commit": git_commit()}
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         with storage(path):

@@ -6,6 +6,7 @@ from pathlib import Path
 from prefrl.algorithms.registry import check_algorithm
 from prefrl.config.run import TrainConfig
 from prefrl.config.teachers import TRAITS
+from prefrl.data.text import shell
 from prefrl.environments.make import try_env
 from prefrl.errors import CheckpointError, EnvError, StoreError
 from prefrl.feedback.answer import Answer, fingerprint
@@ -117,7 +118,7 @@ def keep_best(learner: Learner, run: RunDir, round_index: int, known: list[Answe
         with progress.trying():
             trial = choose(learner, earlier)
     except (CheckpointError, EnvError) as error:  # what was trained is saved
-        again = f"try again with: prefrl resume {run.path}"
+        again = f"try again with: prefrl resume {shell(run.path)}"
         progress.say(f"the last agent is kept, since others could not be tried ({error}); {again}")
         return
     if trial.earned:

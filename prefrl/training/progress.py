@@ -17,6 +17,7 @@ from rich.progress import Progress as Bar
 
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode
+from prefrl.data.text import plain, shell
 from prefrl.errors import StorageError, Terminated
 from prefrl.runs.files import json_values
 from prefrl.runs.run_dir import RunDir
@@ -32,19 +33,19 @@ class Progress:
 
     def __init__(self, config: TrainConfig, run: RunDir) -> None:
         self.config, self.run = config, run
-        self.console = Console(file=sys.stderr, highlight=False)
+        self.console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
         self.bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[news]}"),
+            TextColumn("{task.fields[news]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("ETA"),
             TimeRemainingColumn(elapsed_when_finished=False),
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.task = self.bar.add_task(config.env_id, total=config.steps, news="")
+        self.task = self.bar.add_task(plain(config.env_id), total=config.steps, news="")
         self.logger = make_logger(config, run)
         self.seconds: dict[str, float] = defaultdict(float)
         self.learned: dict[str, Any] = {}
@@ -60,9 +61,9 @@ class Progress:
         self.bar.stop()
         self.logger.close()
         if error is None:
-            self.console.print(f"{self.run.path} is trained; next: prefrl evaluate {self.run.path}", soft_wrap=True)
+            self._print(f"{self.run.path} is trained; next: prefrl evaluate {shell(self.run.path)}")
         elif issubclass(error, KeyboardInterrupt | Terminated | StorageError):
-            self.console.print(f"{self.run.path} stopped; go on with: prefrl resume {self.run.path}", soft_wrap=True)
+            self._print(f"{self.run.path} stopped; go on with: prefrl resume {shell(self.run.path)}")
 
     @contextmanager
     def timing(self, part: str) -> Iterator[None]:
@@ -78,11 +79,11 @@ class Progress:
     def on_wait(self, missing: int) -> None:
         """Say that a person's answers are missing, and how they are given."""
         answers, them = ("1 answer", "it") if missing == 1 else (f"{missing} answers", "them")
-        news = f"waiting for {answers}; give {them} with: prefrl label {self.run.path}"
+        news = f"waiting for {answers}; give {them} with: prefrl label {shell(self.run.path)}"
         if not self.console.is_terminal and not self.waiting:
-            self.console.print(news, soft_wrap=True)
+            self._print(news)
         self.waiting = True
-        self.bar.update(self.task, news=news)
+        self.bar.update(self.task, news=plain(news))
 
     def note(self, store: Store, fitted: Mapping[str, float | None]) -> None:
         """Remember what the last fit achieved, by the names of `FitMetrics`."""
@@ -150,7 +151,10 @@ class Progress:
 
     def say(self, news: str) -> None:
         """Print a line."""
-        self.console.print(f"{self.config.env_id}  {news}", soft_wrap=True)
+        self._print(f"{self.config.env_id}  {news}")
+
+    def _print(self, line: str) -> None:
+        self.console.print(plain(line), soft_wrap=True)
 
     def _log(self, record: dict[str, Any]) -> None:
         numbers = {key: value for key, value in record.items() if isinstance(value, int | float)}

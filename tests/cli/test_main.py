@@ -1,5 +1,8 @@
+import json
 import math
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefrl.cli import main as cli
+from prefrl.cli.options import MAIN
 from prefrl.config.presets import preset
 from prefrl.config.run import TrainConfig
+from prefrl.data.text import plain, shell
 from prefrl.errors import EnvError, StoreError
 
 
@@ -145,17 +150,34 @@ def test_signals_give_their_exit_codes() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_help_tells_each_option_with_its_preset_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_tells_the_options_that_people_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["train", "Hopper-v5", "--help"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     words = " ".join(out.replace("│", "").split())
     assert f"Environment steps to train for. (default: {preset('Hopper-v5').steps})" in words
-    for flag in ("--run-dir", "--ppo.batch-size", "--reward-model.hidden", "--oracle.mistake"):
-        assert flag in words
+    assert set(re.findall(r"--[a-z][\w.-]+", words)) == {"--help", "--help-all"} | {
+        f"--{name.replace('_', '-')}" for name in MAIN if name != "env_id"
+    }
+    assert len(out.splitlines()) < 60
     assert cli.main(["train", "--help"]) == 0
     assert cli.main(["--help"]) == 0
     assert "doctor" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("env_id", [["Reacher-v5"], []])
+def test_all_help_tells_each_option_by_a_positive_name(env_id: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", *env_id, "--help-all"]) == 0
+    words = capsys.readouterr().out.split()
+    for flag in (
+        "--run-dir",
+        "--ppo.batch-size",
+        "--reward-model.hidden",
+        "--oracle.mistake",
+        "--reward-model.bounded",
+    ):
+        assert flag in words
+    assert not [word for word in words if "--no-" in word or ".no-" in word]
 
 
 def test_help_and_version_load_no_torch() -> None:
@@ -197,3 +219,35 @@ def test_a_window_without_a_display_is_refused_and_nothing_is_made(
 def test_the_names_that_options_had_before_are_understood() -> None:
     assert cli.parse(["train", "Hopper-v5", "--spans", "7"]) == cli.parse(["train", "Hopper-v5", "--rounds", "7"])
     assert cli.parse(["inspect", "run", "--query=3"]) == cli.parse(["inspect", "run", "--question", "3"])
+
+
+@pytest.mark.parametrize(
+    ("words", "bounded", "bootstrap"),
+    [
+        ("", True, False),
+        ("--reward-model.bounded False", False, False),
+        ("--reward-model.no-bounded", False, False),  # as before 0.3, here and below
+        ("--reward-model.bootstrap --reward-model.bounded=False", False, True),
+        ("--reward-model.bootstrap", True, True),
+        ("--reward-model.bootstrap True --reward-model.no-bounded", False, True),
+    ],
+)
+def test_switches_of_the_reward_model_take_a_value(words: str, bounded: bool, bootstrap: bool) -> None:
+    read = config(*words.split()).reward_model
+    assert (read.bounded, read.bootstrap) == (bounded, bootstrap)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["r[red]x", "r[/b]", "a b 'c' $(touch d)", "\x1b[2Jx"])
+def test_a_path_is_text_and_suggested_commands_can_be_copied(name: str, tmp_path: Path) -> None:
+    words = ["train", "CartPole-v1", "--steps", "10000", "--labels", "6", "--rounds", "1", "--run-dir", name]
+    command = [sys.executable, "-m", "prefrl"]
+    done = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    last = done.stderr.splitlines()[-1]
+    assert last == f"{plain(name)} is trained; next: prefrl evaluate {shell(name)}"
+    assert "\x1b" not in done.stderr
+    suggested = last.partition("next: prefrl ")[2]
+    shown = f"{shlex.join(command)} {suggested} --episodes 1 --json"
+    done = subprocess.run(["bash", "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["run_dir"] == name
+    assert os.listdir(tmp_path) == [name.partition("/")[0]]

@@ -1,11 +1,12 @@
 import io
+import subprocess
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefrl.data.text import plain
+from prefrl.data.text import plain, shell
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,13 @@ def test_any_text_can_be_printed_in_one_line(text: str) -> None:
     assert not {unicodedata.category(letter) for letter in shown} & {"Cc", "Cs"}
     io.TextIOWrapper(io.BytesIO(), encoding="utf-8").write(shown)
     assert plain(shown) == shown
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1))
+def test_a_shell_reads_back_the_word_that_is_shown(text: str) -> None:
+    shown = shell(text)
+    assert plain(shown) == shown
+    read = subprocess.run(
+        ["bash", "-c", f"printf %s {shown}"], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}
+    )
+    assert read.stdout.decode() == text
