@@ -35,16 +35,19 @@ class Offer:
     """How a kind of feedback is asked for and answered."""
 
     question: str
-    """What to judge by, where the run has no goal."""
+    """What is asked; the run's goal stands beside it."""
 
     answers: tuple[AnswerButton, ...]
     help: tuple[tuple[str, str], ...]
     """Keys, and what they mean."""
 
+    sides: tuple[Any, ...] = ()
+    """Answers that prefer the clip at the first place of the screen, at the second, ...; none where none can."""
+
 
 OFFERS = {
     "comparison": Offer(
-        "Which clip is better?",
+        "Which is better?",
         (
             AnswerButton("left", "←", "Left is better", 1.25, "left", "left"),
             AnswerButton("tie", "↑", "Equally good", 1.0, "tie", "tie"),
@@ -56,6 +59,7 @@ OFFERS = {
             ("↑", "equally good"),
             ("↓", "can't tell; the pair teaches nothing"),
         ),
+        sides=("left", "right"),
     )
 }
 """By kind of feedback. A new kind is a line here, and one in `window.views`."""

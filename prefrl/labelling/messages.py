@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from prefrl.feedback.answer import Answer
-from prefrl.feedback.kinds import kind_of
 from prefrl.labelling.actions import OFFERS, AnswerButton, key_of
 from prefrl.labelling.state import State
-from prefrl.labelling.summary import Summary
+from prefrl.labelling.summary import Summary, said
 
 ENDED = "ended"
 """Over a clip whose episode is over."""
@@ -14,13 +13,21 @@ ENDED = "ended"
 HELP = "Keys"
 """Heading of the page that explains them."""
 
+FEW = 10
+"""Fewer answers than that give no percentage."""
+
 NOT_NEEDED = "Somebody else was faster; your answer was not needed"
 NOTHING_TO_TAKE_BACK = "There is nothing to take back"
 
 
-def goal(state: State, kind: str) -> str:
-    """What to judge by."""
-    return state.goal or OFFERS[kind].question
+def question(kind: str | None) -> str:
+    """What is asked; nothing before the first question."""
+    return OFFERS[kind].question if kind is not None else ""
+
+
+def goal(state: State) -> str:
+    """What to judge by; nothing if nobody said it."""
+    return f"Goal: {state.goal}" if state.goal else ""
 
 
 def training(state: State) -> tuple[str, ...]:
@@ -35,6 +42,8 @@ def training(state: State) -> tuple[str, ...]:
         return first, "no trainer is running; answers are kept"
     if at.agreement is None:
         return first, "nothing has been learned yet"
+    if at.held_out is not None and at.held_out < FEW:
+        return first, "too early to say what it has learned"
     return first, f"agrees with {at.agreement:.0%} of held-out answers"
 
 
@@ -110,11 +119,7 @@ def not_seen_yet(button: AnswerButton) -> str:
 
 def took_back(answer: Answer | None) -> str:
     """What an undo took back."""
-    if answer is None or answer.value is None:
-        return NOTHING_TO_TAKE_BACK
-    value = kind_of(answer.question).to_json(answer.on_screen())
-    said = (button.said for button in OFFERS[answer.question.kind].answers if button.value == value)
-    return f"Took back: {next(said, 'your answer')}"
+    return NOTHING_TO_TAKE_BACK if answer is None or answer.value is None else f"Took back: {said(answer)}"
 
 
 def no_answer(reason: str) -> str:
@@ -129,16 +134,26 @@ def failed(error: str, is_busy: bool) -> str:
 
 def summary(of: Summary) -> list[str]:
     """What a session came to."""
-    lines = [f"{_count(of.labels, 'label')} in {of.minutes:.1f} min: {_count(of.ties, 'tie')}, {of.skips} can't tell"]
-    if of.repeats:
-        share = of.consistent / of.repeats
-        lines.append(f"same answer on {of.consistent} of {_count(of.repeats, 'hidden repeat')} ({share:.0%})")
-    else:
-        lines.append("no hidden repeat was answered yet, so consistency is not known")
-    sides = f"left {_count(of.lefts, 'time')}, right {_count(of.rights, 'time')}"
-    p = f"p = {of.side_p:.3f}" if of.side_p >= 0.001 else "p < 0.001"
-    lines.append(sides + (f": a favourite side? ({p})" if of.side_p < 0.05 else ""))
+    parts = ", ".join(f"{count} {word}" for word, count in of.said)
+    lines = [f"{_count(of.labels, 'label')} in {of.minutes:.1f} min" + (f": {parts}" if parts else "")]
+    besides = [_count(of.repeated, "hidden repeat")] if of.repeated else []
+    besides += [f"{_count(of.taken_back, 'answer')} taken back"] if of.taken_back else []
+    if besides:
+        lines.append(f"not counted: {', '.join(besides)}")
+    lines.append(consistency(of))
+    if of.side_p < 0.05:
+        sides = ", ".join(f"{side} {_count(count, 'time')}" for side, count in of.sides)
+        p = f"p = {of.side_p:.3f}" if of.side_p >= 0.001 else "p < 0.001"
+        lines.append(f"in all your answers to this run {sides}: a favourite side? ({p})")
     return lines
+
+
+def consistency(of: Summary) -> str:
+    """Whether the person answers the same when asked again, in all of the run."""
+    if not of.repeats:
+        return "no hidden repeat was answered yet, so consistency is not known"
+    share = f" ({of.consistent / of.repeats:.0%})" if of.repeats >= FEW else ""
+    return f"same answer on {of.consistent} of {_count(of.repeats, 'hidden repeat')} in this run{share}"
 
 
 def so_far(of: Summary) -> tuple[str, ...]:

@@ -28,6 +28,9 @@ class Playback:
     watched: float = 0.0
     """Seconds of the clip, at speed 1, that were shown from its start without a gap."""
 
+    last: int | None = None
+    """Index of the frame from which nothing changes any more; None: that is the last one."""
+
     @property
     def duration(self) -> float:
         """Seconds from the first frame to the last, at speed 1."""
@@ -41,8 +44,9 @@ class Playback:
 
     @property
     def seen(self) -> bool:
-        """Whether the clips were shown to their end at least once."""
-        return self.watched >= self.duration
+        """Whether all that happens in the clips was shown at least once."""
+        share = 1.0 if self.last is None else min(1.0, self.last / max(1, self.length - 1))
+        return self.watched + 1e-9 >= share * self.duration
 
     def advance(self, seconds: float) -> "Playback":
         """Later by that much real time."""

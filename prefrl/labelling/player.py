@@ -38,7 +38,14 @@ class Player:
 
     def _begin(self, clips: Clips) -> None:
         seen = self.showing is not None and self.showing.seen
-        self.playback = Playback(clips.length, clips.fps, speed=self.speed, watched=math.inf if seen else 0.0)
+        ends = [ended for ended in clips.ended if ended is not None]
+        self.playback = Playback(
+            clips.length,
+            clips.fps,
+            speed=self.speed,
+            watched=math.inf if seen else 0.0,
+            last=max(ends) if len(ends) == len(clips.ended) else None,  # nothing moves after all have ended
+        )
         height, width = clips.frames[0][0].shape[:2]
         self.aspect = width / height
 

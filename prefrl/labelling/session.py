@@ -89,6 +89,7 @@ class Session:
         self._started = clock()
         self._answers = self._store.answers_of(self._annotator)  # all that count, of earlier sessions too
         self._new: list[Answer] = []  # those of this session
+        self._taken_back = 0  # answers that this session took back
         self._sent: set[str] = set()  # submissions of this session, so that one sent again counts once
         self._queue: list[Showing] = []
         self._questions: dict[int, Question] = {}  # of the queue
@@ -221,6 +222,7 @@ class Session:
             self._answers.pop()
             self._new = [answer for answer in self._new if answer.seq != last.seq]
             if is_taken:
+                self._taken_back += 1
                 self._num_answers -= not last.is_repeat
                 self._insert(0, last.question, last.shown_order, repeat=last.is_repeat, seen=True)
                 return last
@@ -252,7 +254,7 @@ class Session:
 
     def summary(self) -> Summary:
         """What this session came to so far."""
-        return summarise(self._new, self._answers, (self._clock() - self._started) / 60)
+        return summarise(self._new, self._answers, (self._clock() - self._started) / 60, self._taken_back)
 
     def leave(self) -> None:
         """Give back the questions that were not answered."""

@@ -1,12 +1,14 @@
 """What a session of labelling came to: how much, how consistent, and whether one side was favoured."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prefrl.feedback.answer import Answer
 from prefrl.feedback.kinds import kind_of
+from prefrl.labelling.actions import OFFERS
 
 
 @dataclass(frozen=True)
@@ -14,9 +16,12 @@ class Summary:
     """What a session of labelling came to; repeats and sides are over all that the annotator answered in this run."""
 
     labels: int
+    """Answers of the session that count. Hidden repeats and what was taken back are none of them."""
+
     minutes: float
-    ties: int
-    skips: int
+
+    said: tuple[tuple[str, int], ...]
+    """What these answers say, in the words of their buttons, and how often each was given: `labels` in all."""
 
     repeats: int
     """Hidden repeats where both answers said something."""
@@ -24,39 +29,83 @@ class Summary:
     consistent: int
     """Those of them that were answered the same twice."""
 
-    lefts: int
-    rights: int
+    sides: tuple[tuple[str, int], ...]
+    """For each place on the screen, the words that prefer the clip there, and how often they were said.
+
+    Repeats are among them. Empty where nothing of the kind was said.
+    """
+
+    repeated: int = 0
+    """Hidden repeats answered in the session."""
+
+    taken_back: int = 0
+    """Answers taken back in the session."""
+
+    def times(self, word: str) -> int:
+        """How many of the `labels` say `word`."""
+        return dict(self.said).get(word, 0)
 
     @property
     def side_p(self) -> float:
-        """Two-sided binomial test of lefts against rights: how likely so uneven a split is without a favourite side."""
-        return binomial_p(self.lefts, self.lefts + self.rights)
+        """Two-sided binomial test of one side against the other: how likely so uneven a split is without a favourite.
+
+        1 where there are not two sides.
+        """
+        if len(self.sides) != 2:
+            return 1.0
+        (_, first), (_, second) = self.sides
+        return binomial_p(first, first + second)
 
 
-def summarise(new: Sequence[Answer], every: Sequence[Answer], minutes: float) -> Summary:
+def summarise(new: Sequence[Answer], every: Sequence[Answer], minutes: float, taken_back: int = 0) -> Summary:
     """What a session of so many `minutes` with these `new` answers came to; `every`: all of that annotator in the run.
 
-    Both are answers that count, repeats among them.
+    Both are answers that count, repeats among them. `taken_back`: how many others the session took back.
     """
-    kinds = [_said(answer) for answer in new if not answer.is_repeat]
+    labels = [answer for answer in new if not answer.is_repeat]
     first = {answer.question.id: answer for answer in every if not answer.is_repeat}
     twice = [(answer, first.get(answer.question.id)) for answer in every if answer.is_repeat]
     same = [a.value == b.value for a, b in twice if b is not None and a.choices() and b.choices()]
-    sides = [_said(answer, on_screen=True) for answer in every]
     return Summary(
-        labels=len(kinds),
+        labels=len(labels),
         minutes=minutes,
-        ties=kinds.count("tie"),
-        skips=kinds.count("skip"),
+        said=_counted(labels),
         repeats=len(same),
         consistent=sum(same),
-        lefts=sides.count("left"),
-        rights=sides.count("right"),
+        sides=_sides(every),
+        repeated=len(new) - len(labels),
+        taken_back=taken_back,
     )
 
 
-def _said(answer: Answer, on_screen: bool = False) -> Any:
-    value = answer.on_screen() if on_screen else answer.value
+def said(answer: Answer) -> str:
+    """What `answer` said of the screen, in the words of its kind's buttons."""
+    value = _value(answer)
+    buttons = OFFERS[answer.question.kind].answers
+    return next((button.said for button in buttons if button.value == value), answer.words)
+
+
+def _counted(answers: Sequence[Answer]) -> tuple[tuple[str, int], ...]:
+    """What was said and how often, in the order of the buttons."""
+    counts = Counter(map(said, answers))
+    kinds = dict.fromkeys(answer.question.kind for answer in answers)
+    known = [button.said for kind in kinds for button in OFFERS[kind].answers]
+    return tuple((word, counts[word]) for word in dict.fromkeys([*known, *counts]) if counts[word])
+
+
+def _sides(answers: Sequence[Answer]) -> tuple[tuple[str, int], ...]:
+    """How often each place on the screen was preferred, of the first kind among `answers` that has sides."""
+    kind = next((a.question.kind for a in answers if OFFERS[a.question.kind].sides), None)
+    if kind is None:
+        return ()
+    values = [_value(answer) for answer in answers if answer.question.kind == kind]
+    words = {button.value: button.said for button in OFFERS[kind].answers if button.value in OFFERS[kind].sides}
+    return tuple((words[side], values.count(side)) for side in OFFERS[kind].sides)
+
+
+def _value(answer: Answer) -> Any:
+    """What was said of the screen, as a JSON value."""
+    value = answer.on_screen()
     return None if value is None else kind_of(answer.question).to_json(value)
 
 

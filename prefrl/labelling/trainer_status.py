@@ -8,6 +8,8 @@ from typing import Any
 from prefrl.runs.processes import is_alive
 from prefrl.runs.run_dir import RunDir
 
+ACCURACY = "reward/held_out_accuracy"
+
 
 @dataclass(frozen=True)
 class Training:
@@ -27,6 +29,9 @@ class Training:
 
     next_clips: float | None = None
     """Seconds until the trainer is likely to ask again; None if unknown."""
+
+    held_out: int | None = None
+    """How many held-out answers `agreement` is a share of; None if unknown."""
 
     @property
     def is_over(self) -> bool:
@@ -68,7 +73,10 @@ def summarise(records: list[dict[str, Any]], steps: int, age: float, is_running:
     taken = _last(records, "num_timesteps")
     length = sum(_number(value) or 0.0 for key, value in (records[-1] if records else {}).items() if _is_work(key))
     left = None if not is_running or length <= 0 else max(1.0, length - max(0.0, age))
-    return Training(steps, int(taken or 0), _last(records, "reward/held_out_accuracy"), is_running, left)
+    agreement = _last(records, ACCURACY)
+    fitted = [record for record in records if _number(record.get(ACCURACY)) is not None]
+    held_out = _last(fitted[-1:], "reward/held_out_decided")
+    return Training(steps, int(taken or 0), agreement, is_running, left, None if held_out is None else int(held_out))
 
 
 def _last(records: list[dict[str, Any]], key: str) -> float | None:

@@ -21,7 +21,9 @@ RUN = Path("runs/a")
         (Training(1000, 1024, 0.9), "training is over"),
         (Training(1000, 500, 0.9), "no trainer is running; answers are kept"),
         (Training(1000, 0, None, is_running=True), "nothing has been learned yet"),
-        (Training(1000, 500, 0.9, is_running=True), "agrees with 90% of held-out answers"),
+        (Training(1000, 500, 0.0, is_running=True, held_out=2), "too early to say what it has learned"),
+        (Training(1000, 500, 0.9, is_running=True, held_out=9), "too early to say what it has learned"),
+        (Training(1000, 500, 0.9, is_running=True, held_out=10), "agrees with 90% of held-out answers"),
     ],
 )
 def test_the_trainers_progress(training: Training, said: str) -> None:
@@ -79,13 +81,31 @@ def test_no_time_is_left_to_give_when_training_is_over() -> None:
 
 
 def test_the_summary_in_words() -> None:
-    summary = Summary(labels=12, minutes=3.04, ties=1, skips=2, repeats=4, consistent=3, lefts=10, rights=1)
+    said = (("left", 8), ("tie", 1), ("can't tell", 2), ("right", 1))
+    sides = (("left", 10), ("right", 1))
+    summary = Summary(12, 3.04, said, 4, 3, sides, repeated=2, taken_back=1)
     assert messages.summary(summary) == [
-        "12 labels in 3.0 min: 1 tie, 2 can't tell",
-        "same answer on 3 of 4 hidden repeats (75%)",
-        "left 10 times, right 1 time: a favourite side? (p = 0.012)",
+        "12 labels in 3.0 min: 8 left, 1 tie, 2 can't tell, 1 right",
+        "not counted: 2 hidden repeats, 1 answer taken back",
+        "same answer on 3 of 4 hidden repeats in this run",
+        "in all your answers to this run left 10 times, right 1 time: a favourite side? (p = 0.012)",
     ]
-    assert messages.summary(replace(summary, lefts=38))[-1].endswith("a favourite side? (p < 0.001)")
+    uneven = replace(summary, sides=(("left", 38), ("right", 1)))
+    assert messages.summary(uneven)[-1].endswith("a favourite side? (p < 0.001)")
+
+
+def test_few_repeats_give_no_percentage_and_even_sides_no_line() -> None:
+    summary = Summary(1, 0.5, (("left", 1),), 12, 9, (("left", 9), ("right", 8)))
+    assert messages.summary(summary) == [
+        "1 label in 0.5 min: 1 left",
+        "same answer on 9 of 12 hidden repeats in this run (75%)",
+    ]
+
+
+def test_the_question_and_the_goal_are_both_said() -> None:
+    assert messages.question("comparison") == "Which is better?"
+    assert messages.goal(State(goal="hop")) == "Goal: hop"
+    assert (messages.question(None), messages.goal(State())) == ("", "")
 
 
 def test_clips_that_are_being_drawn_or_cannot_be() -> None:

@@ -58,6 +58,15 @@ def test_seen_means_played_to_the_end_once() -> None:
     assert Playback(51, 125, watched=math.inf).advance(0.1).seen  # seen before it was taken back
 
 
+def test_clips_that_have_all_ended_are_seen() -> None:
+    clip = Playback(51, 125, last=20)
+    assert not clip.advance(0.79).seen
+    assert clip.advance(0.79).frame == 19
+    assert clip.advance(0.8).seen
+    assert clip.advance(0.8).frame == 20  # the first over which "ended" stands
+    assert not clip.at(1.0).seen
+
+
 def test_restart_plays_from_the_first_frame() -> None:
     clip = Playback(51, 125).step(20).restart()
     assert (clip.frame, clip.paused) == (0, False)

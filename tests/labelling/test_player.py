@@ -92,6 +92,19 @@ def test_what_was_seen_before_an_undo_counts_as_seen(player: Player, cache: Cach
     assert player.playback.seen
 
 
+@pytest.mark.parametrize(("ended", "last"), [((None, 4), None), ((7, 4), 7), ((None, None), None)])
+def test_a_pair_is_seen_when_both_clips_have_ended(
+    player: Player, cache: Cache, ended: tuple[int | None, ...], last: int | None
+) -> None:
+    cache.clips[1] = Clips(11, 5.0, ended)
+    cache.draw(1)
+    player.follow(Showing(1))
+    assert player.playback.last == last
+    player.advance(1.4)
+    assert player.playback.frame == 7
+    assert player.playback.seen == (last == 7)
+
+
 def test_controls(player: Player, cache: Cache) -> None:
     player.act("pause")  # nothing plays yet
     cache.draw(1)

@@ -24,9 +24,24 @@ def answers() -> list[Answer]:
 def test_a_summary_by_hand() -> None:
     every = answers()
     summary = summarise(every[1:], every, 2.0)
-    assert (summary.labels, summary.minutes, summary.ties, summary.skips) == (2, 2.0, 1, 1)
+    assert (summary.labels, summary.minutes) == (2, 2.0)
+    assert summary.said == (("tie", 1), ("can't tell", 1))
+    assert (summary.times("tie"), summary.times("left")) == (1, 0)
     assert (summary.repeats, summary.consistent) == (2, 1)  # what was skipped tells nothing
-    assert (summary.lefts, summary.rights) == (1, 3)  # on the screen
+    assert summary.sides == (("left", 1), ("right", 3))  # on the screen
+    assert (summary.repeated, summary.taken_back) == (3, 0)
+
+
+def test_what_was_said_adds_up_to_the_labels() -> None:
+    every = answers()
+    summary = summarise(every, every, 1.0, taken_back=2)
+    assert sum(count for _, count in summary.said) == summary.labels == 3
+    assert summary.repeated + summary.labels == len(every)
+    assert summary.taken_back == 2
+
+
+def test_no_side_is_favoured_where_nothing_was_answered() -> None:
+    assert summarise([], [], 1.0).side_p == 1.0
 
 
 @pytest.mark.parametrize(

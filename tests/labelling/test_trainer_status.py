@@ -12,10 +12,11 @@ from prefrl.runs.processes import is_alive
 
 def test_the_next_clips_come_when_a_round_as_long_as_the_last_one_is_over() -> None:
     records = [
-        {"num_timesteps": 500, "reward/held_out_accuracy": 0.75, "seconds/train": 9.0, "seconds/explore": 5.0},
+        {"num_timesteps": 500, "reward/held_out_accuracy": 0.75, "seconds/train": 9.0, "seconds/explore": 5.0}
+        | {"reward/held_out_decided": 12},
         {"num_timesteps": 900, "seconds/train": 20.0, "seconds/fit": 4.0, "seconds/wait": 100.0},
     ]
-    assert summarise(records, 1000, 10.0, is_running=True) == Training(1000, 900, 0.75, True, 14.0)
+    assert summarise(records, 1000, 10.0, is_running=True) == Training(1000, 900, 0.75, True, 14.0, 12)
     assert summarise(records, 1000, 99.0, is_running=True).next_clips == 1.0
     assert summarise(records, 1000, 10.0, is_running=False).next_clips is None
     assert summarise([], 1000, 10.0, is_running=True) == Training(1000, is_running=True)

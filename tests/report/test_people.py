@@ -18,10 +18,10 @@ def test_an_annotator_is_summed_up_by_hand_counted_figures() -> None:
     found = annotator("Zoë", ANSWERS)
     assert found.seconds == 3.0  # the median of 2, 6, 4 and 1; repeats and pauses left out
     assert found.summary.minutes == pytest.approx(13 / 60)
-    counts = (found.summary.labels, found.summary.ties, found.summary.skips)
+    counts = (found.summary.labels, found.summary.times("tie"), found.summary.times("can't tell"))
     assert counts == (5, 1, 1)
     assert (found.summary.repeats, found.summary.consistent) == (2, 1)
-    assert (found.summary.lefts, found.summary.rights) == (3, 2)  # on the screen: the swapped repeat was a left
+    assert found.summary.sides == (("left", 3), ("right", 2))  # on the screen: the swapped repeat was a left
     assert found.consistency[0] < 0.5 < found.consistency[1]
     assert annotator("oracle", [answer(1, "left")]).seconds is None
 

@@ -255,7 +255,7 @@ class Window:
             size=self.screen.get_size(),
             aspect=player.aspect if player is not None else 1.0,
             showing=player.showing if player is not None and self._clips_are_shown else None,
-            goal=messages.goal(state, self.kind),
+            goal="   ".join(filter(None, (messages.question(self.kind), messages.goal(state)))),
             training=messages.training(state),
             pace=messages.pace(state),
             progress=messages.progress(state),

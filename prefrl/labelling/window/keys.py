@@ -17,6 +17,15 @@ DIGITS = {getattr(pygame, f"K_{digit}"): digit for digit in "0123456789"}
 TYPED = frozenset(",.?0123456789")
 """Known by the character, since where these are on a keyboard, and whether with shift, depends on its language."""
 
+MODIFIERS = frozenset(
+    getattr(pygame, f"K_{name}")
+    for name in (
+        *(side + name for side in "LR" for name in ("SHIFT", "CTRL", "ALT", "META", "SUPER")),
+        *("MODE", "CAPSLOCK", "NUMLOCK", "SCROLLOCK"),
+    )
+)
+"""Held or switched to type another key: on their own they are none, or Shift would close what "?" then opens again."""
+
 SHOULDERS = {4: "←", 5: "→"}
 
 OTHER = "other"
@@ -27,7 +36,7 @@ def pressed(event: pygame.event.Event) -> str | None:
     """The key as `actions` names it; None if `event` is something else."""
     if event.type == pygame.JOYBUTTONDOWN:
         return SHOULDERS.get(event.button, OTHER)
-    if event.type != pygame.KEYDOWN:
+    if event.type != pygame.KEYDOWN or event.key in MODIFIERS:
         return None
     if event.key == pygame.K_z and event.mod & (pygame.KMOD_CTRL | pygame.KMOD_META):
         return UNDO_KEY

@@ -66,11 +66,25 @@ def test_every_key(run: Run, open_window: Callable[..., Driver]) -> None:
     assert run.answers()[-1] == (4, "right")
     out = driver.leave()
     assert out.startswith("4 labels in ")
-    assert "left 2 times, right 2 times" in out
+    assert "4 labels in" in out
+    assert ": 2 left, 2 right" in out
+    assert "not counted: 2 answers taken back" in out
     with Store(RunDir(run.path).store_url) as store:
         assert store.info().goal == "keep the pole up"
         times = [(p.shown_at, p.answered_at) for p in standing(store.answers())]
     assert all(time.time() - 120 < shown < answered < time.time() for shown, answered in times)
+
+
+def test_help_closes_as_it_opens_and_by_any_other_key_or_click(run: Run, open_window: Callable[..., Driver]) -> None:
+    run.create(2)
+    driver = open_window()
+    for close in ("question", "Escape", "x", "click"):
+        driver.answer(1, "Left")
+        driver.key("question")  # with Shift, which is a key of its own
+        time.sleep(0.3)
+        driver.click(200, 300) if close == "click" else driver.key(close)
+        driver.key("u")  # once: if help were still there, it would only close it
+        wait_for(lambda: run.answers() == [], 5)
 
 
 def test_an_answer_before_the_clips_were_seen_is_asked_again(run: Run, open_window: Callable[..., Driver]) -> None:

@@ -30,6 +30,11 @@ def test_keys(key: int, unicode: str, mod: int, meant: str | None) -> None:
     assert action(name, "comparison") == meant
 
 
+@pytest.mark.parametrize("key", [pygame.K_LSHIFT, pygame.K_RCTRL, pygame.K_MODE, pygame.K_CAPSLOCK])
+def test_keys_that_are_held_to_type_others_are_none(key: int) -> None:
+    assert pressed(Event(pygame.KEYDOWN, key=key, unicode="", mod=0)) is None
+
+
 def test_shoulder_buttons_prefer_and_other_things_are_no_keys() -> None:
     names = [pressed(Event(pygame.JOYBUTTONDOWN, button=button)) for button in (4, 5, 0)]
     assert names == ["←", "→", OTHER]
