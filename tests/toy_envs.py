@@ -38,6 +38,19 @@ class MoveRight(gym.Env):
         return frame
 
 
+class Units(MoveRight):
+    """The same, by actions from `low` to `high`: at full speed to the right with `high`."""
+
+    def __init__(self, low: float = -1.0, high: float = 1.0, dtype: str = "float32") -> None:
+        super().__init__()
+        self.low, self.high = low, high
+        self.action_space = spaces.Box(low, high, (1,), np.dtype(dtype).type)
+
+    def step(self, action: np.ndarray):
+        assert self.action_space.contains(action)
+        return super().step((np.float64(action) - (self.low + self.high) / 2) / ((self.high - self.low) / 2))
+
+
 class Reports(MoveRight):
     """Calls every other episode a success, by its seed."""
 
@@ -296,6 +309,7 @@ class Flickers(gym.Env):
 for env_class in (Windy, Flickers, MoveRight, Counter, OneStep, RandomEnds, NotFinite, Faulty, Fatal, Spaces):
     limit = 20 if env_class is MoveRight else None
     gym.register(f"{env_class.__name__}-v0", env_class, max_episode_steps=limit, disable_env_checker=True)
+gym.register("Units-v0", Units, max_episode_steps=20, disable_env_checker=True)
 gym.register("Reports-v0", Reports, disable_env_checker=True)
 gym.register("Overdone-v0", Overdone, max_episode_steps=50, disable_env_checker=True)
 gym.register("Endless-v0", Counter, kwargs={"lengths": (0,)}, disable_env_checker=True)

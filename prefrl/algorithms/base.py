@@ -22,6 +22,7 @@ from prefrl.algorithms.seeds import EXPLORE, WEIGHTS, derive_seed, seed_round
 from prefrl.config.algorithms import AgentConfig
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode
+from prefrl.environments.actions import action_units, in_units
 from prefrl.environments.learned_reward import LearnedRewardVecEnv
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import UsageError
@@ -89,7 +90,10 @@ class Algorithm(Protocol):
         """
 
     def act(self, obs: NDArray[Any]) -> NDArray[Any]:
-        """What the agent does where it observes `obs` (N, *shape), as the environments gave it: its policy's mode."""
+        """What the agent does where it observes `obs` (N, *shape), as the environments gave it: its policy's mode.
+
+        Actions are as the environments take them, whatever units the agent has.
+        """
 
     def files(self) -> dict[str, bytes]:
         """The agent as files of a checkpoint.
@@ -124,7 +128,7 @@ Agent = TypeVar("Agent", bound=BaseAlgorithm)
 
 
 class SB3Algorithm(ABC, Generic[Settings, Agent]):
-    """An `Algorithm` of Stable-Baselines3, which sees normalised observations.
+    """An `Algorithm` of Stable-Baselines3, which sees normalised observations and acts in `units` of its own.
 
     In this process, torch checks no values of distributions from now on.
     """
@@ -148,18 +152,15 @@ class SB3Algorithm(ABC, Generic[Settings, Agent]):
         self.config, self.recorder, self.paid = config, recorder, paid
         self.settings: Settings = settings if learns else self.without_learning(settings)
         clip = self.reward_clip if learns else None
-        self.normaliser = normalise(paid or recorder, self.settings.gamma, reward_clip=clip, training=learns)
+        self.units = action_units(recorder.action_space, scaled=config.action_units == "scaled")
+        venv = in_units(paid or recorder, self.units)
+        self.normaliser = normalise(venv, self.settings.gamma, reward_clip=clip, training=learns)
         torch.manual_seed(derive_seed(config.seed, WEIGHTS, 1))
         self.agent: Agent = self.make(self.normaliser)
 
     @classmethod
     def check(cls, action_space: spaces.Space[Any]) -> None:
-        """Stable-Baselines3 has no agents for numbers without bounds."""
-        if isinstance(action_space, spaces.Box) and not action_space.is_bounded():
-            raise UsageError(
-                f"--algorithm {cls.name} acts by actions with bounds, not by {action_space}; wrap the environment by "
-                "gymnasium.wrappers.TransformAction"
-            )
+        """All are fine."""
 
     @abstractmethod
     def make(self, venv: VecEnv) -> Agent:
@@ -199,7 +200,7 @@ class SB3Algorithm(ABC, Generic[Settings, Agent]):
 
     def act(self, obs: NDArray[Any]) -> NDArray[Any]:
         actions, _ = self.agent.predict(self.normaliser.normalize_obs(obs), deterministic=True)
-        return actions
+        return self.units.executed(actions)
 
     def acting(self) -> Iterable[torch.Tensor]:
         """The weights that decide what the agent does."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm as SB3OffPolicy
@@ -13,6 +14,7 @@ from prefrl.algorithms.base import FUSED, Read, SB3Algorithm, Watch
 from prefrl.algorithms.seeds import seed_round
 from prefrl.config.algorithms import OffPolicyConfig
 from prefrl.data.episode import Episode
+from prefrl.environments.actions import bounds
 from prefrl.environments.learned_reward import LearnedRewardVecEnv
 from prefrl.errors import UsageError
 from prefrl.rewards.ensemble import RawReward, RewardEnsemble
@@ -33,7 +35,7 @@ class OffPolicyAlgorithm(SB3Algorithm[Settings, Agent], Generic[Settings, Agent]
 
     @classmethod
     def check(cls, action_space: spaces.Space[Any]) -> None:
-        if not isinstance(action_space, spaces.Box) or not action_space.is_bounded():
+        if not isinstance(action_space, spaces.Box) or not np.isfinite(bounds(action_space)).all():
             raise UsageError(f"--algorithm {cls.name} acts by bounded numbers, not by {action_space}; leave it out")
 
     def without_learning(self, settings: Settings) -> Settings:
@@ -69,12 +71,12 @@ class OffPolicyAlgorithm(SB3Algorithm[Settings, Agent], Generic[Settings, Agent]
         # bootstrapping alone, would not catch up before the next one. Where nothing ends, a constant does no harm.
         raw = replay.holds_ends(self.agent) and not paid.neutral_endings
         paid.reward_function = RawReward(ensemble) if raw else ensemble
-        replay.relabel(self.agent, paid)  # the first fit may have too few answers to do it
+        replay.relabel(self.agent, self.units, paid)  # the first fit may have too few answers to do it
         reset_critic(self.agent)
 
     def reward_changed(self, round_index: int, episodes: Sequence[Episode]) -> None:
         """Pay all steps in the replay buffer again."""
-        replay.relabel(self.agent, self._paid)
+        replay.relabel(self.agent, self.units, self._paid)
 
     @property
     def _paid(self) -> LearnedRewardVecEnv:

@@ -13,6 +13,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from prefrl.data.spaces import named
+from prefrl.environments.actions import ActionUnits
 from prefrl.environments.learned_reward import LearnedRewardVecEnv
 from prefrl.environments.spaces import action_array
 from prefrl.errors import CheckpointError
@@ -43,8 +44,8 @@ class RawReplayBuffer(ReplayBuffer):
         super().add(obs, next_obs, action, reward, done, infos)
 
 
-def relabel(agent: OffPolicyAlgorithm, paid: LearnedRewardVecEnv) -> None:
-    """Pay every remembered step as it would be paid now (Lee et al. 2021, PEBBLE).
+def relabel(agent: OffPolicyAlgorithm, units: ActionUnits, paid: LearnedRewardVecEnv) -> None:
+    """Pay every remembered step of `agent`, which acts in `units`, as it would be paid now (Lee et al. 2021, PEBBLE).
 
     The absorbing state needs no steps of its own: a termination is paid what staying there is worth.
     """
@@ -54,7 +55,7 @@ def relabel(agent: OffPolicyAlgorithm, paid: LearnedRewardVecEnv) -> None:
         obs, next_obs = (_flat(x[rows]).astype(np.float32) for x in (buffer.observations, buffer.next_observations))
         actions = agent.policy.unscale_action(_flat(buffer.actions[rows]).reshape(-1, *agent.action_space.shape))  # type: ignore[misc]
         terminated = _terminated(buffer, rows)
-        executed = action_array(agent.action_space, actions)
+        executed = action_array(units.space, units.executed(actions))
         buffer.rewards[rows] = paid.pay(named(obs), executed, named(next_obs), terminated.ravel()).reshape(
             terminated.shape
         )

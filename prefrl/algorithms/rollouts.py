@@ -8,6 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from prefrl.data.episode import Episode
+from prefrl.environments.actions import bounds, origins
 from prefrl.environments.recorder import RecordingVecEnv
 
 
@@ -47,12 +48,13 @@ def first_episodes(
 
 
 def random_actions(space: spaces.Space[Any], count: int, rng: np.random.Generator) -> NDArray[Any]:
-    """`count` actions drawn uniformly; from a standard normal where a bound is missing."""
+    """`count` actions drawn uniformly; from a standard normal around 0, or around the bound, where one is missing."""
     if isinstance(space, spaces.Discrete):
         return rng.integers(int(space.n), size=count)
     assert isinstance(space, spaces.Box)
-    bounded = np.isfinite(space.low) & np.isfinite(space.high)
+    least, most = bounds(space)
+    bounded = np.isfinite(least) & np.isfinite(most)
     low, high = np.where(bounded, space.low, 0.0), np.where(bounded, space.high, 0.0)
     uniform = rng.uniform(low, high, size=(count, *space.shape))
-    normal = np.clip(rng.standard_normal((count, *space.shape)), space.low, space.high)
+    normal = np.clip(origins(least, most) + rng.standard_normal((count, *space.shape)), least, most)
     return np.where(bounded, uniform, normal).astype(space.dtype)

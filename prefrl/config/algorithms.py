@@ -76,7 +76,8 @@ class PPOConfig:
     """Non-linearity of both nets."""
 
     log_std_init: Annotated[float, Limits(-1e12)] = 0.0
-    """Logarithm of the first standard deviation of a continuous action."""
+    """Logarithm of the first standard deviation of a continuous action, in the agent's units: 0 is half of the way from
+    the least to the largest one (see action-units)."""
 
     @property
     def rollout(self) -> int:
@@ -151,6 +152,11 @@ class AlgorithmChoice:
 
     algorithm: AlgorithmName = "ppo"
     """What trains the agent: ppo takes many steps in little time; sac learns more from each, and takes longer."""
+
+    action_units: Literal["scaled", "raw"] = "scaled"
+    """What the agent's actions count in: scaled, -1 to 1 between two bounds, so that it learns alike in any units; raw,
+    the environment's own. Where a bound is missing, scaled too counts in the environment's units, from the other bound
+    or from 0, and only PPO can act."""
 
     ppo: PPOConfig = field(default_factory=PPOConfig)
     sac: SACConfig = field(default_factory=SACConfig)

@@ -51,7 +51,7 @@ def _with_tuples(group: dict[str, Any]) -> dict[str, Any]:
 
 def _of_today(values: dict[str, Any]) -> dict[str, Any]:
     """A copy of `values`, in which options have the names that they have now."""
-    values = {**values, "reward_model": dict(values["reward_model"])}
+    values = {"action_units": "raw", **values, "reward_model": dict(values["reward_model"])}  # all there was once
     if "spans" in values:
         values["rounds"] = values.pop("spans")
     reward = values["reward_model"]

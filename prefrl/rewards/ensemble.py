@@ -198,7 +198,8 @@ class RewardEnsemble(nn.Module):
     def set_input_stats(self, batch: Batch[Tensor]) -> None:
         """Take mean and standard deviation of the inputs from segments; absorbing states are left out."""
         obs, actions, absorbing = self.encoder(batch.obs), batch.actions, batch.absorbing
-        of_obs, of_actions = _moments(obs[~absorbing]), _moments(actions[~absorbing[:, :-1]])
+        acted = actions[~absorbing[:, :-1]]  # in units of any size, a micrometre in metres for example
+        of_obs, of_actions = _moments(obs[~absorbing]), _moments(acted, least=1e-6 * acted.abs().amax(0))
         of_next = _moments((obs[:, 1:] - obs[:, :-1])[~absorbing[:, 1:]]) if self.sees_change else of_obs
         of_all = (of_obs, of_actions, of_next) if self.sees_action else (of_obs, of_next)
         mean, std = (torch.cat(moments) for moments in zip(*of_all, strict=True))
@@ -275,8 +276,9 @@ def _uniform(generator: torch.Generator, shape: tuple[int, ...], fan_in: int) ->
     return nn.Parameter((torch.rand(shape, generator=generator) * 2 - 1) * bound)
 
 
-def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(rows: Tensor, least: Tensor | float = 1e-6) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, 1 where that is not above `least`: a constant input stays 0."""
     if len(rows) < 2:
         return torch.zeros(rows.shape[-1]), torch.ones(rows.shape[-1])
     std, mean = torch.std_mean(rows, dim=0)
-    return mean, torch.where(std > 1e-6, std, torch.ones_like(std))  # a constant input stays 0
+    return mean, torch.where(std > least, std, torch.ones_like(std))

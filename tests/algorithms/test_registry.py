@@ -13,7 +13,7 @@ def test_every_algorithm_has_a_name_and_settings_of_that_name() -> None:
     assert tuple(ALGORITHMS) == ALGORITHM_NAMES
     assert {algorithm.name: algorithm for algorithm in ALGORITHMS.values()} == ALGORITHMS
     fields = {field.name for field in dataclasses.fields(AlgorithmChoice)}
-    assert fields == {"algorithm", *ALGORITHM_NAMES}
+    assert fields == {"algorithm", "action_units", *ALGORITHM_NAMES}
 
 
 @pytest.mark.parametrize("name", ALGORITHM_NAMES)

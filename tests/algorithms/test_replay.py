@@ -13,6 +13,7 @@ from prefrl.algorithms.sac import SACAlgorithm
 from prefrl.algorithms.seeds import seed_round
 from prefrl.config.algorithms import SACConfig
 from prefrl.config.run import TrainConfig
+from prefrl.environments.actions import action_units
 from prefrl.environments.learned_reward import LearnedRewardVecEnv
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import CheckpointError
@@ -30,6 +31,9 @@ class Far(toy_envs.RandomEnds):
     def step(self, action: np.ndarray):
         obs, reward, terminated, truncated, info = super().step(action)
         return obs + 1000 * terminated, reward, terminated, truncated, info
+
+
+UNITS = action_units(Far.action_space, scaled=True)
 
 
 def acted(steps: int = 360, config: SACConfig = CONFIG) -> tuple[SAC, LearnedRewardVecEnv]:
@@ -53,7 +57,7 @@ def test_paying_again_by_the_same_reward_changes_nothing() -> None:
     agent, paid = acted()
     before = rewards(agent)
     assert (before[:120] != 0).all()
-    replay.relabel(agent, paid)
+    replay.relabel(agent, UNITS, paid)
     np.testing.assert_allclose(rewards(agent), before, rtol=1e-4, atol=1e-5)
     last = agent.replay_buffer.next_observations[:120][agent.replay_buffer.timeouts[:120] == 0]  # type: ignore[union-attr]
     assert last.max() > 990
@@ -72,7 +76,7 @@ def test_every_step_is_paid_by_the_new_reward_and_terminations_what_staying_dead
     agent, paid = acted()
     buffer, before = agent.replay_buffer, rewards(agent)
     paid.reward_function.output_mean.sub_(paid.reward_function.output_std)  # one more for each step  # type: ignore[attr-defined]
-    replay.relabel(agent, paid)
+    replay.relabel(agent, UNITS, paid)
     terminated = (buffer.dones[:120] == 1) & (buffer.timeouts[:120] == 0)  # type: ignore[union-attr]
     assert terminated.any()
     assert (buffer.timeouts[:120] == 1).any()  # type: ignore[union-attr]

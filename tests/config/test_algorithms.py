@@ -21,4 +21,4 @@ def test_a_rollout_is_what_an_agent_does_between_two_updates() -> None:
 def test_settings_of_a_run_are_given_by_position_but_those_of_algorithms_are_not() -> None:
     config = TrainConfig("X-v0", {"a": 1})
     assert (config.env_id, config.env_kwargs) == ("X-v0", {"a": 1})
-    assert [f.name for f in dataclasses.fields(config) if f.kw_only] == ["algorithm", *ALGORITHM_NAMES]
+    assert [f.name for f in dataclasses.fields(config) if f.kw_only] == ["algorithm", "action_units", *ALGORITHM_NAMES]

@@ -48,6 +48,12 @@ def test_a_run_of_before_there_was_an_option_goes_on_without_it() -> None:
     assert from_json(values) == TrainConfig("X-v0")
 
 
+def test_a_run_of_before_there_were_units_keeps_those_of_its_environment() -> None:
+    values = to_json(TrainConfig("X-v0"))
+    del values["action_units"]
+    assert from_json(values) == TrainConfig("X-v0", action_units="raw")
+
+
 def test_a_run_of_before_random_answers_goes_on_with_samples_and_about_the_same_likelihood() -> None:
     values = to_json(TrainConfig("X-v0"))
     del values["reward_model"]["random_answers"], values["reward_model"]["bootstrap"]

@@ -261,6 +261,15 @@ def test_an_input_that_never_changes_is_left_unscaled() -> None:
     assert (model.inputs(batch)[..., 0] == 0).all()
 
 
+@pytest.mark.parametrize("unit", [2.0**-30, 2.0**20])  # powers of 2, by which nothing is rounded
+def test_actions_count_alike_in_any_unit(unit: float) -> None:
+    model, other, batch = ensemble(), ensemble(), tensors(segments())
+    model.set_input_stats(batch)
+    scaled = dataclasses.replace(batch, actions=batch.actions * unit)
+    other.set_input_stats(scaled)
+    assert torch.equal(other.inputs(scaled), model.inputs(batch))
+
+
 def test_too_few_rows_leave_a_usable_model() -> None:
     model = ensemble()
     one = [make_segment(np.random.default_rng(0), 1, OBS_DIM, ACTION_DIM, absorbing_from=1)]

@@ -186,7 +186,7 @@ def test_sac_is_paid_by_the_net_even_before_it_was_fitted() -> None:
     episodes = learner.explore(100)
     assert learn(learner, 0, [], episodes) is None
     paid = learner.algorithm.agent.replay_buffer.rewards[:50].copy()  # type: ignore[union-attr]
-    replay.relabel(learner.algorithm.agent, learner.paid)  # type: ignore[arg-type]
+    replay.relabel(learner.algorithm.agent, learner.algorithm.units, learner.paid)  # type: ignore[arg-type]
     np.testing.assert_array_equal(learner.algorithm.agent.replay_buffer.rewards[:50], paid)  # type: ignore[union-attr]
 
 
