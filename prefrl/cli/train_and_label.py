@@ -1,34 +1,51 @@
 """Train and label in one command: the window in this process, the trainer in another."""
 
+import json
 import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from prefrl.config.run import TrainConfig
+from prefrl.config.saved import to_json
 from prefrl.data.text import shell
 from prefrl.labelling.window.app import label
 from prefrl.labelling.window.display import require_display
-from prefrl.training.loop import create
+from prefrl.runs.new_path import new_path, require_new
 
 
 def train_and_label(config: TrainConfig) -> int:
     """Open the labelling window on a new run that trains meanwhile; the trainer's exit code.
 
-    Either may end first. When the window is closed, or its display is gone, the trainer goes on with the answers that
-    it has, and waits for more.
+    The window opens at once, and closes if the run cannot begin. Either may end first. When the window is closed, or
+    its display is gone, the trainer goes on with the answers that it has, and waits for more.
     """
     require_display()
-    run = create(config)
-    trainer = subprocess.Popen([sys.executable, "-m", "prefrl", "resume", str(run.path)])
+    run_dir = new_path(config)
+    require_new(run_dir)  # else the window would show what is there
+    trainer = _start(replace(config, run_dir=run_dir))
     threading.Thread(target=trainer.wait, daemon=True).start()  # else it would look alive after its end
     try:
-        label(run.path, on_lost=lambda: _finish(trainer, run.path))
+        label(
+            run_dir,
+            on_lost=lambda: _finish(trainer, run_dir),
+            is_over=lambda: trainer.poll() is not None and not run_dir.exists(),
+        )
     except BaseException:  # Ctrl-C and SIGTERM too: no trainer is left behind
         _stop(trainer)
         raise
-    return _finish(trainer, run.path)
+    return _finish(trainer, run_dir)
+
+
+def _start(config: TrainConfig) -> subprocess.Popen[bytes]:
+    """The trainer, which says itself why the run cannot begin."""
+    trainer = subprocess.Popen([sys.executable, "-m", "prefrl.cli.trainer"], stdin=subprocess.PIPE)
+    assert trainer.stdin is not None
+    with trainer.stdin as pipe:
+        pipe.write(json.dumps(to_json(config)).encode())
+    return trainer
 
 
 def _finish(trainer: subprocess.Popen[bytes], run_dir: Path) -> int:

@@ -25,8 +25,9 @@ from prefrl.store.run_store import has_store, open_store, store_identity
 from prefrl.store.shown import SHOWN, ShownName, read_shown, shown_path
 from prefrl.store.store import Store
 
-INTERVAL = 1.0
-"""Seconds between two looks at the store and the run folder, and before what failed is tried again."""
+INTERVAL, IMPATIENT = 1.0, 0.2
+"""Seconds between two looks at the store and the run folder, and before what failed is tried again; and between two
+looks while no question is there."""
 
 Job = Callable[[Session], str | None]
 """Something to do, and what to say of it."""
@@ -155,7 +156,7 @@ class LabellingService:
 
     def _next_job(self) -> Job | None:
         with suppress(queue.Empty):
-            return self._jobs.get(timeout=INTERVAL)
+            return self._jobs.get(timeout=INTERVAL if self.state.showing is not None else IMPATIENT)
         return None
 
     def _open(self) -> Session | None:

@@ -17,12 +17,12 @@ from typing import Any, Self
 
 from prefrl.config.run import TrainConfig
 from prefrl.config.saved import from_json, to_json
-from prefrl.data.text import shell
 from prefrl.data.verdict import Verdict
 from prefrl.errors import CheckpointError, LockedError, UsageError
 from prefrl.runs import checkpoints
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.files import atomic_write, json_values, sealed, sha256, storage, sync, unsealed, write
+from prefrl.runs.new_path import require_new
 
 __all__ = ["Checkpoint", "RunDir", "versions"]
 
@@ -45,10 +45,7 @@ class RunDir:
             UsageError: `path` exists.
             StorageError: it cannot be made there.
         """
-        if os.path.lexists(path):
-            raise UsageError(
-                f"{path} exists already; choose another --run-dir, or go on with: prefrl resume {shell(path)}"
-            )
+        require_new(path)
         saved = {"config": to_json(config), "versions": versions(), "git_commit": git_commit()}
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         with storage(path):

@@ -12,6 +12,7 @@ from prefrl.errors import CheckpointError, EnvError, StoreError
 from prefrl.feedback.answer import Answer, fingerprint
 from prefrl.rendering.clips import Renderer
 from prefrl.runs.files import json_values
+from prefrl.runs.new_path import new_path
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.run_store import open_store
 from prefrl.store.store import Store
@@ -36,7 +37,7 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     Raises:
         PrefrlError: the environment, the budget or the folder cannot be used; nothing is created then.
     """
-    path = Path(run_dir or config.run_dir or f"runs/{config.env_id.replace('/', '-')}-{config.seed}")
+    path = Path(run_dir or new_path(config))
     config = dataclasses.replace(config, run_dir=path)
     check_installed(config)
     time_limit = try_env(config)

@@ -109,3 +109,27 @@ def test_training_goes_on_when_the_display_goes(tmp_path: Path) -> None:
     assert out.startswith("1 label in ")
     assert f"prefrl label {run_dir}" in err
     assert RunDir(run_dir).metrics()[-1]["num_timesteps"] >= 6000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (["CartPol-v1"], 3, "CartPole"),
+        (["CartPole-v1", "--labels", "1"], 2, "--labels is 1"),
+        (["CartPole-v1", "--run-dir", "."], 2, "exists already"),
+    ],
+)
+def test_a_run_that_cannot_begin_says_why_and_leaves_nothing(
+    tmp_path: Path, more: list[str], code: int, said: str
+) -> None:
+    with xvfb() as (display, _):
+        command = [sys.executable, "-m", "prefrl", "train", *more, "--teacher", "human", "--label"]
+        root = {"PYTHONPATH": str(Path(__file__).parents[2])}
+        env = {**os.environ, "DISPLAY": display, **root}
+        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("prefrl: error: ")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

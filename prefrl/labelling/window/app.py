@@ -33,8 +33,15 @@ NOTE_SECONDS = 3.0
 class Window:
     """One person's window on a run."""
 
-    def __init__(self, run_dir: Path, options: Options, on_lost: Callable[[], int] = lambda: 1) -> None:
-        self.run_dir, self.on_lost = run_dir, on_lost
+    def __init__(
+        self,
+        run_dir: Path,
+        options: Options,
+        on_lost: Callable[[], int] = lambda: 1,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`on_lost` and `is_over` as in `label`."""
+        self.run_dir, self.on_lost, self.is_over = run_dir, on_lost, is_over
         self.screen = open_display(self._display_lost)
         self.wake = pygame.event.custom_type()
         self.woken = threading.Event()
@@ -77,7 +84,7 @@ class Window:
         """Until the person leaves; the summary, None if there was nothing to label."""
         before = time.monotonic()
         try:
-            while not self.leaving:
+            while not self.leaving and not self.is_over():
                 now = time.monotonic()
                 if self.player is not None and self.page is None and not self.scrubbing:
                     self.player.advance(now - before)
@@ -285,15 +292,17 @@ def label(
     repeat_share: float = 0.05,
     clip_size: int = 320,
     on_lost: Callable[[], int] = lambda: 1,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Summary | None:
     """Open the window on a run, in the main thread, until the person leaves; print the summary and return it.
 
     The run need not exist yet, and no trainer need be running. `goal` is stored with the run; `annotator` is the name
     of the user if None; `clip_size` is the side of the clips in pixels, where the environment draws at any size.
-    The process cannot outlive an X display that goes; `on_lost` is called before, and gives its exit code.
+    The process cannot outlive an X display that goes; `on_lost` is called before, and gives its exit code. The window
+    closes as soon as `is_over` says that there will be nothing to label.
 
     Raises:
         UsageError: there is no display, or an option makes no sense.
     """
     options = Options(annotator or user_name(), goal, repeat_share, clip_size)
-    return Window(Path(run_dir), options, on_lost).run()
+    return Window(Path(run_dir), options, on_lost, is_over).run()
