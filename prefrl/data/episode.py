@@ -69,16 +69,28 @@ class Episode:
 
 
 def cut(episodes: Iterable[Episode], length: int) -> list[Segment]:
-    """Consecutive segments of `length` steps from the start of each episode.
+    """Segments of `length` steps, which together hold every step of each episode, from its start to its end.
 
-    The last one of a terminated episode is padded with absorbing states (see `Segment`). The rest of an episode that
-    did not terminate is too short for a segment and is left out: what would have come next is not known. Segments
-    with a value that is not finite are left out too. All arrays are copies, so a kept segment holds on to no episode.
+    They follow each other. The last one of a terminated episode is padded with absorbing states (see `Segment`). That
+    of another episode ends where the episode does, and overlaps the one before: what would have come next is not
+    known. So an episode that is shorter than a segment and did not terminate gives none. Segments with a value that is
+    not finite are left out too. All arrays are copies, so a kept segment holds on to no episode.
     """
-    windows = ((e, start) for e in episodes for start in range(0, len(e.actions), length))
-    whole = ((e, start) for e, start in windows if e.terminated or start + length <= len(e.actions))
-    segments = (_segment(episode, start, length) for episode, start in whole)
+    segments = (_segment(e, start, length) for e in episodes for start in _starts(e, length))
     return [s for s in segments if is_finite(s)]
+
+
+def num_segments(steps: int, length: int) -> int:
+    """How many segments `cut` makes of an episode of so many `steps` that does not terminate."""
+    return -(-steps // length) if steps >= length else 0
+
+
+def _starts(episode: Episode, length: int) -> list[int]:
+    steps = len(episode.actions)
+    starts = [*range(0, steps, length)]
+    if episode.terminated:
+        return starts
+    return [min(start, steps - length) for start in starts] if steps >= length else []
 
 
 def _segment(episode: Episode, start: int, length: int) -> Segment:

@@ -4,6 +4,7 @@ from itertools import accumulate
 
 from prefrl.config.run import Leg, TrainConfig
 from prefrl.config.teachers import TRAITS
+from prefrl.data.episode import num_segments
 from prefrl.errors import UsageError
 
 FIRST_ANSWERS = 10
@@ -98,6 +99,11 @@ class Plan:
         config = self.config
         if config.labels < 2 and config.store is None:
             raise UsageError(f"--labels is {config.labels}; a reward is learned from 2 or more, or use --reward true")
+        if self.time_limit is not None and self.time_limit < config.segment_length:
+            raise UsageError(
+                f"{config.env_id}: episodes of {self.time_limit} steps are shorter than a clip of "
+                f"{config.segment_length}; use --segment-length {self.time_limit} or less"
+            )
         for round_index in range(len(self._quotas)):
             quota = max(0, self.labels_after(round_index) - max(before, self.labels_after(round_index - 1)))
             # What was not answered is asked anew, about what the agent does then (see `ask`).
@@ -118,7 +124,7 @@ class Plan:
         """Segments that one environment gives in `steps`, if no episode terminates."""
         limit, length = self.time_limit or steps or 1, self.config.segment_length
         episodes, rest = divmod(steps, limit)
-        return episodes * (limit // length) + rest // length
+        return episodes * num_segments(limit, length) + num_segments(rest, length)
 
 
 def label_schedule(total: int, sessions: int, initial_share: float) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefrl.data.batch import is_finite, some, stack
-from prefrl.data.episode import Episode, cut
+from prefrl.data.episode import Episode, cut, num_segments
 from prefrl.data.segment import Segment
 
 
@@ -59,11 +59,30 @@ def test_an_episode_of_one_step_gives_a_segment() -> None:
 
 @pytest.mark.parametrize("ends", ["truncates", "stops"])
 def test_nothing_is_said_about_what_would_have_followed_a_time_limit(ends: str) -> None:
-    segments = cut([episode(5, ends)], length=2)
-    assert [s.true_rewards.tolist() for s in segments] == [[1, 2], [3, 4]]
-    assert not any(s.absorbing.any() for s in segments)
-    assert segments[-1].obs["obs"].tolist() == [[3, -3], [4, -4], [5, -5]]
     assert cut([episode(1, ends)], length=2) == []
+
+
+@pytest.mark.parametrize("ends", ["truncates", "stops"])
+def test_the_last_segment_ends_where_the_episode_does(ends: str) -> None:
+    segments = cut([episode(5, ends, states=True)], length=2)
+    assert [s.true_rewards.tolist() for s in segments] == [[1, 2], [3, 4], [4, 5]]
+    assert [s.start for s in segments] == [0, 2, 3]
+    assert not any(s.absorbing.any() for s in segments)
+    last = segments[-1]
+    assert last.obs["obs"].tolist() == [[4, -4], [5, -5], [6, -6]]
+    assert last.sim_states is not None
+    assert last.sim_states[:, 0].tolist() == [4, 5, 6]
+
+
+def test_the_replay_of_the_last_segment_begins_where_it_does() -> None:
+    last = cut([episode(5, "truncates", seed=8)], length=3)[-1]
+    assert last.replay_actions is not None
+    assert (last.start, last.replay_actions.tolist()) == (2, [[10], [20]])
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_segments_are_counted_as_they_are_cut(steps: int) -> None:
+    assert num_segments(steps, 4) == len(cut([episode(steps, "truncates")], length=4))
 
 
 def test_a_segment_that_ends_at_a_time_limit_shows_the_last_observation() -> None:
@@ -74,7 +93,7 @@ def test_a_segment_that_ends_at_a_time_limit_shows_the_last_observation() -> Non
 
 def test_no_segment_holds_steps_of_two_episodes() -> None:
     segments = cut([episode(3, "truncates"), episode(3, "terminates", first=100), episode(3, first=200)], length=2)
-    assert [s.true_rewards.tolist() for s in segments] == [[1, 2], [100, 101], [102, 0], [200, 201]]
+    assert [s.true_rewards.tolist() for s in segments] == [[1, 2], [2, 3], [100, 101], [102, 0], [200, 201], [201, 202]]
 
 
 @pytest.mark.parametrize("field", ["obs", "actions", "true_rewards"])
@@ -133,7 +152,7 @@ def test_a_film_is_cut_with_the_episode_and_its_last_picture_repeated() -> None:
 
 def test_a_segment_of_which_pictures_were_forgotten_has_no_film() -> None:
     made = dataclasses.replace(episode(7), jpegs=[None, b"b", b"c", b"d", b"e", b"f", b"g", b"h"])
-    assert [s.film is not None for s in cut([made], length=2)] == [False, True, True]
+    assert [s.film is not None for s in cut([made], length=2)] == [False, True, True, True]
     assert [s.film for s in cut([episode(4)], length=2)] == [None, None]
 
 
@@ -168,16 +187,15 @@ ends = st.sampled_from(["stops", "terminates", "truncates"])
 
 
 @given(st.lists(st.tuples(st.integers(1, 12), ends), max_size=5), st.integers(1, 6))
-def test_every_step_is_in_one_segment_or_left_out_as_said(made: list[tuple[int, str]], length: int) -> None:
+def test_every_step_is_in_a_segment_or_left_out_as_said(made: list[tuple[int, str]], length: int) -> None:
     episodes = [episode(steps, end, first=100 * i + 1) for i, (steps, end) in enumerate(made)]
     segments = cut(episodes, length)
     assert {len(s) for s in segments} <= {length}
-    expected = [
-        rewards
-        for e in episodes
-        for rewards in e.true_rewards[: None if e.terminated else len(e.actions) // length * length].tolist()
-    ]
-    assert [r for s in segments for r in s.true_rewards[~s.absorbing[:-1]].tolist()] == expected
+    kept = [e for e in episodes if e.terminated or len(e.actions) >= length]
+    shown = [r for s in segments for r in s.true_rewards[~s.absorbing[:-1]].tolist()]
+    assert sorted(set(shown)) == sorted(r for e in kept for r in e.true_rewards.tolist())
+    overlap = sum(-len(e.actions) % length for e in kept if not e.terminated)
+    assert len(shown) == sum(len(e.actions) for e in kept) + overlap
     assert sum(s.absorbing[-1] for s in segments) == sum(e.terminated for e in episodes)
     for s in segments:
         assert (np.diff(s.absorbing.astype(int)) >= 0).all()  # nobody comes back

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from prefrl.config.algorithms import PPOConfig
 from prefrl.config.run import TrainConfig
+from prefrl.data.episode import num_segments
 from prefrl.errors import UsageError
 from prefrl.training.plan import Plan, label_schedule
 
@@ -69,16 +70,16 @@ def test_rounds_are_long_enough_for_whole_episodes() -> None:
 
 
 def test_a_person_who_is_late_is_asked_about_no_more_pairs_than_there_are() -> None:
-    """3 labels first, then 5, 3, 2, 1. Each round gives 4 segments, one an environment, and 6 pairs.
+    """3 labels first, then 5, 3, 2, 1. Each round gives 4 segments, an episode of 40 in each environment, and 6 pairs.
 
     The 3 must be answered before training goes on; of the 8 after round 1, slack many may be missing.
     """
     late = config(steps=1600, explore_steps=160, segment_length=40, initial_share=0.2, labels=14, slack=4)
-    assert [Plan(late).labels_after(round_index) for round_index in range(5)] == [3, 8, 11, 13, 14]
+    assert [Plan(late, 40).labels_after(round_index) for round_index in range(5)] == [3, 8, 11, 13, 14]
     person = dataclasses.replace(late, teacher="human")
-    assert Plan(dataclasses.replace(person, slack=3)).answers_needed(1) == 5
+    assert Plan(dataclasses.replace(person, slack=3), 40).answers_needed(1) == 5
     with pytest.raises(UsageError, match=r"asks for 7 pairs after step 760.* smaller --slack"):
-        Plan(person)
+        Plan(person, 40)
 
 
 def test_a_single_round_asks_everything_before_it() -> None:
@@ -103,7 +104,7 @@ def test_a_reward_is_not_learned_from_fewer_than_two_labels(labels: int) -> None
     "impossible",
     [
         {"labels": 10**6},
-        {"labels": 200, "initial_share": 1.0},  # 8 segments of random behaviour make 28 pairs
+        {"labels": 200, "initial_share": 1.0},  # 12 segments of random behaviour make 66 pairs
         {"segment_length": 26},  # longer than what one environment explores
         {"explore_steps": 0},
     ],
@@ -118,10 +119,16 @@ def test_a_budget_that_cannot_be_met_is_refused_in_one_line(impossible: dict[str
 
 
 def test_the_largest_budget_is_taken_and_one_more_is_not() -> None:
-    """100 steps in 4 environments are 4 * 2 segments of 10, and 28 pairs."""
-    assert Plan(config(labels=28, initial_share=1.0)).labels_after(0) == 28
-    with pytest.raises(UsageError, match="8 segments of 10"):
-        Plan(config(labels=29, initial_share=1.0))
+    """100 steps in 4 environments are 4 * 3 segments of 10, the third overlapping the second, and 66 pairs."""
+    assert Plan(config(labels=66, initial_share=1.0)).labels_after(0) == 66
+    with pytest.raises(UsageError, match="12 segments of 10"):
+        Plan(config(labels=67, initial_share=1.0))
+
+
+def test_episodes_shorter_than_a_clip_are_told_with_their_length() -> None:
+    with pytest.raises(UsageError, match=r"episodes of 9 steps are shorter than a clip of 10.*--segment-length 9"):
+        Plan(config(), time_limit=9)
+    assert Plan(config(), time_limit=10).labels_after(-1) == 0
 
 
 plans = st.builds(
@@ -164,7 +171,7 @@ def test_every_plan_spends_exactly_what_was_asked(config: TrainConfig) -> None:
     assert plan.rounds == 1 or asked[-1] == 0
     for round_index, count in enumerate(asked):
         recorded = steps[0] if round_index == 0 else taken[round_index - 1]
-        segments = config.ppo.n_envs * (recorded // config.ppo.n_envs // config.segment_length)
+        segments = config.ppo.n_envs * num_segments(recorded // config.ppo.n_envs, config.segment_length)
         assert count <= segments * (segments - 1) // 2
 
 
