@@ -51,7 +51,7 @@ def _questions(rng: np.random.Generator) -> list[Question]:
         filmed(make_segment(rng, 5), [b"a", b"a", b"\xff\xd8", b"a", b"b", b"b"]),
     ]
     asked = [Question((kinds[i % 6], kinds[(i + 1) % 6]), num_timesteps=100 * i) for i in range(6)]
-    return asked + [make_question(rng, 5, num_timesteps=600) for _ in range(6)]
+    return asked + [make_question(rng, 5 + 3 * (i % 2), num_timesteps=600) for i in range(6)]
 
 
 def filmed(segment: Segment, jpegs: list[bytes]) -> Segment:

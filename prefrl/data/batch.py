@@ -34,7 +34,7 @@ class Transitions(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Batch(Generic[A]):
-    """Segments of equal length, stacked; `A` is an array or a tensor."""
+    """Segments, stacked; `A` is an array or a tensor. Those that are shorter than others are padded at their end."""
 
     obs: Mapping[str, A]
     """Name -> (S, T + 1, *shape)."""
@@ -43,21 +43,42 @@ class Batch(Generic[A]):
     """(S, T, width)."""
 
     absorbing: A
-    """(S, T + 1) bool."""
+    """(S, T + 1) bool; padding goes on with what a segment ends with."""
+
+    real: A
+    """(S, T + 1) bool, False for states that are padding."""
+
+    @property
+    def alive(self) -> A:
+        """(S, T + 1) bool: states that are real, and not absorbing."""
+        return ~self.absorbing & self.real  # type: ignore[operator,no-any-return]
+
+    @property
+    def lived(self) -> A:
+        """(S, T) bool: steps that are real, and begin in a state that is not absorbing."""
+        return ~self.absorbing[:, :-1] & self.real[:, 1:]  # type: ignore[operator,index,no-any-return]
 
     def map(self, function: Callable[[A], B]) -> "Batch[B]":
         """The batch of what `function` makes of each array."""
         obs = {name: function(array) for name, array in self.obs.items()}
-        return Batch(obs, function(self.actions), function(self.absorbing))
+        return Batch(obs, function(self.actions), function(self.absorbing), function(self.real))
 
 
 def stack(segments: Sequence[Segment]) -> Batch[NDArray[Any]]:
-    """S segments of equal length as one batch."""
+    """S segments as one batch."""
+    steps = max(len(s) for s in segments)
     return Batch(
-        {name: np.stack([s.obs[name] for s in segments]) for name in segments[0].obs},
-        np.stack([s.actions for s in segments]),
-        np.stack([s.absorbing for s in segments]),
+        {name: np.stack([longer(s.obs[name], steps + 1) for s in segments]) for name in segments[0].obs},
+        np.stack([longer(s.actions, steps) for s in segments]),
+        np.stack([longer(s.absorbing, steps + 1, s.absorbing[-1]) for s in segments]),
+        np.arange(steps + 1) <= np.array([len(s) for s in segments])[:, None],
     )
+
+
+def longer(rows: NDArray[Any], length: int, value: Any = 0) -> NDArray[Any]:
+    """`rows` with as many more, filled with `value`, as make them `length`; the same array if they are so many."""
+    missing = length - len(rows)
+    return rows if not missing else np.concatenate([rows, np.full((missing, *rows.shape[1:]), value, rows.dtype)])
 
 
 def is_finite(segment: Segment) -> bool:

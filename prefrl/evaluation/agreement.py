@@ -164,7 +164,7 @@ def _correlations(data: Compared) -> dict[str, Estimate]:
 def _epic(ensemble: RewardEnsemble, data: Compared, gamma: float, rng: np.random.Generator) -> tuple[Estimate, float]:
     """EPIC distance of the two rewards, and how much of the true one its stand-in explains."""
     batch = stack(data.segments)
-    living = ~batch.absorbing[:, :-1]
+    living = batch.lived
     states, after = (
         _flat({name: array[:, steps][living] for name, array in batch.obs.items()})
         for steps in (slice(-1), slice(1, None))

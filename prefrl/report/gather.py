@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from prefrl.config.rewards import RewardConfig
 from prefrl.config.run import TrainConfig
-from prefrl.data.batch import stack
+from prefrl.data.batch import longer, stack
 from prefrl.data.segment import Segment
 from prefrl.errors import CheckpointError
 from prefrl.feedback.answer import Answer, informative, is_held_out, standing
@@ -44,7 +44,7 @@ class Judged:
     """(S,) steps the agent had trained for when the segment was recorded."""
 
     rewards: Floats
-    """(S, T) learned reward of each step; absorbing steps included."""
+    """(S, T) learned reward of each step, absorbing steps included; 0 after the end of a shorter segment."""
 
     answers: list[Answer]
     """(B,) those that a reward can be fitted to, once for each of their choices between two options."""
@@ -72,12 +72,13 @@ class Judged:
     @cached_property
     def living(self) -> NDArray[np.bool_]:
         """(S, T) whether a step was taken alive."""
-        return np.stack([~segment.absorbing[:-1] for segment in self.segments])
+        return stack(self.segments).lived
 
     @cached_property
     def true_rewards(self) -> Floats:
         """(S, T) true reward of each step."""
-        return np.stack([segment.true_rewards for segment in self.segments]).astype(float)
+        steps = self.living.shape[1]
+        return np.stack([longer(segment.true_rewards, steps) for segment in self.segments]).astype(float)
 
 
 def standardise(values: Floats, like: Floats) -> Floats:
@@ -189,7 +190,8 @@ def judge(ensemble: RewardEnsemble, answers: list[Answer], config: RewardConfig)
         for place, segment in enumerate(answer.question.segments):
             shown.setdefault(id(segment), (segment, answer.question, place))
     segments = [segment for segment, _, _ in shown.values()]
-    rewards = ensemble.step_rewards(stack(segments)).mean(0)
+    batch = stack(segments)
+    rewards = (ensemble.step_rewards(batch).mean(0) - ensemble.output_mean) / ensemble.output_std
     used = informative(answers)
     logits, targets = stated(ensemble, used)
     of_answer = owners(used)
@@ -197,7 +199,7 @@ def judge(ensemble: RewardEnsemble, answers: list[Answer], config: RewardConfig)
         segments=segments,
         shown_in=[(question.id or 0, place) for _, question, place in shown.values()],
         num_timesteps=np.array([question.num_timesteps for _, question, _ in shown.values()]),
-        rewards=((rewards - ensemble.output_mean) / ensemble.output_std).double().numpy(),
+        rewards=np.where(batch.real[:, 1:], rewards.double().numpy(), 0.0),
         answers=[used[i] for i in of_answer],
         probabilities=answer_probability(logits, config.random_answers),
         targets=targets,

@@ -27,7 +27,7 @@ def segments_of(answers: Sequence[Answer]) -> list[Segment]:
 class Choices:
     """The choices that B answers come down to. Segments and choices lie answer by answer.
 
-    Choices with fewer options than others, and options that weigh fewer segments, are padded.
+    Choices with fewer options than others, options that weigh fewer segments, and shorter segments are padded.
     """
 
     num_segments: Tensor
@@ -50,20 +50,20 @@ class Choices:
 
     @classmethod
     def of(cls, answers: Sequence[Answer]) -> Self:
-        """The choices of `answers`, at least one, that all say something about segments of equal length."""
+        """The choices of `answers`, at least one, that all say something."""
         by_answer = [answer.choices() for answer in answers]
         choices = [choice for of_one in by_answer for choice in of_one]
-        steps = len(answers[0].question.segments[0])
+        lengths = [len(answer.question.segments[0]) for answer in answers for _ in answer.choices()]
         most_options = max((len(choice.options) for choice in choices), default=2)
         most_places = max((len(option) for choice in choices for option in choice.options), default=0)
         shape = len(choices), most_options, max(1, most_places)
-        places, weights = np.zeros(shape, np.int64), np.zeros((*shape, steps), np.float32)
+        places, weights = np.zeros(shape, np.int64), np.zeros((*shape, max(lengths)), np.float32)
         is_option, chosen = np.zeros(shape[:2], np.bool_), np.zeros(shape[:2], np.float32)
-        for c, choice in enumerate(choices):
+        for c, (choice, steps) in enumerate(zip(choices, lengths, strict=True)):
             is_option[c, : len(choice.options)], chosen[c, : len(choice.chosen)] = True, choice.chosen
             for k, option in enumerate(choice.options):
                 for p, (place, weight) in enumerate(option.items()):
-                    places[c, k, p], weights[c, k, p] = place, weight
+                    places[c, k, p], weights[c, k, p, :steps] = place, weight
         counts = [len(a.question.segments) for a in answers], [len(of_one) for of_one in by_answer]
         return cls(*map(torch.tensor, counts), *map(torch.from_numpy, (places, weights, is_option, chosen)))
 

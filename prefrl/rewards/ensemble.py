@@ -132,7 +132,7 @@ class RewardEnsemble(nn.Module):
         """Each member's reward of each step, (E, S, T): a `scores.StepScores`."""
         inputs = self.inputs(batch)
         rewards: Tensor = self(inputs.flatten(0, 1)).unflatten(1, inputs.shape[:2])
-        return rewards * ~batch.absorbing[:, :-1]
+        return rewards * batch.lived
 
     @torch.inference_mode()
     def returns(self, batch: Batch[NDArray[Any]]) -> NDArray[np.float32]:
@@ -197,10 +197,10 @@ class RewardEnsemble(nn.Module):
 
     def set_input_stats(self, batch: Batch[Tensor]) -> None:
         """Take mean and standard deviation of the inputs from segments; absorbing states are left out."""
-        obs, actions, absorbing = self.encoder(batch.obs), batch.actions, batch.absorbing
-        acted = actions[~absorbing[:, :-1]]  # in units of any size, a micrometre in metres for example
-        of_obs, of_actions = _moments(obs[~absorbing]), _moments(acted, least=1e-6 * acted.abs().amax(0))
-        of_next = _moments((obs[:, 1:] - obs[:, :-1])[~absorbing[:, 1:]]) if self.sees_change else of_obs
+        obs, alive = self.encoder(batch.obs), batch.alive
+        acted = batch.actions[batch.lived]  # in units of any size, a micrometre in metres for example
+        of_obs, of_actions = _moments(obs[alive]), _moments(acted, least=1e-6 * acted.abs().amax(0))
+        of_next = _moments((obs[:, 1:] - obs[:, :-1])[alive[:, 1:]]) if self.sees_change else of_obs
         of_all = (of_obs, of_actions, of_next) if self.sees_action else (of_obs, of_next)
         mean, std = (torch.cat(moments) for moments in zip(*of_all, strict=True))
         self.input_mean.copy_(mean)
@@ -213,10 +213,10 @@ class RewardEnsemble(nn.Module):
         A smaller deviation than `MIN_STD` counts as that much: where staying alive is all, it is noise, of another size
         after each fit. What an end is worth, in such units, would jump as much, and beyond all that PPO can learn from.
         """
-        rewards, absorbing = self.step_rewards(batch).mean(0), torch.as_tensor(batch.absorbing)
-        raw = rewards[~absorbing[:, 1:]]
+        rewards = self.step_rewards(batch).mean(0)
+        raw = rewards[torch.as_tensor(batch.alive[:, 1:])]
         if len(raw) < 2:  # each step ends an episode
-            raw = rewards[~absorbing[:, :-1]]
+            raw = rewards[torch.as_tensor(batch.lived)]
         self.output_mean.copy_(raw.mean())
         self.output_std.copy_(raw.std().clamp(min=MIN_STD) if len(raw) > 1 else torch.ones(()))
 

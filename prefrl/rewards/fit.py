@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prefrl.config.rewards import RewardConfig
-from prefrl.data.batch import Batch, stack
+from prefrl.data.batch import Batch, longer, stack
 from prefrl.data.segment import Segment
 from prefrl.errors import UsageError
 from prefrl.feedback.answer import Answer, informative, is_held_out
@@ -86,7 +86,7 @@ def fit(
     Raises:
         ValueError: fewer than two of the answers count and say something, one has no `seq`, or segments are of another
             environment.
-        UsageError: no pass gave a finite loss.
+        UsageError: a number in the segments is not finite, or no pass gave a finite loss.
     """
     before = _copy(ensemble)
     try:
@@ -157,7 +157,8 @@ def _worth(
     worth = np.zeros(len(options), np.float32)
     if parts:
         rewards = ensemble.step_rewards(stack([segment for _, segment, _ in parts]))  # (E, parts, T)
-        weights = np.stack([np.full(len(segment), w, np.float32) for _, segment, w in parts])
+        steps = rewards.shape[-1]
+        weights = np.stack([longer(np.full(len(segment), w, np.float32), steps) for _, segment, w in parts])
         returns = (rewards * torch.from_numpy(weights)).sum(-1).numpy().mean(0)
         np.add.at(worth, [i for i, _, _ in parts], returns)
     return worth
@@ -168,8 +169,9 @@ def _tensors(ensemble: RewardEnsemble, answers: Sequence[Answer], bootstrap: boo
     seqs = [answer.seq for answer in answers if answer.seq is not None]
     batch: Batch[Tensor] = stack(segments_of(answers)).map(torch.from_numpy)
     _check(batch, ensemble)
+    _check_finite(batch, answers)
     ensemble.set_input_stats(batch)
-    alive = (~batch.absorbing[:, :-1]).float()
+    alive = batch.lived.float()
     last = (alive.sum(-1, keepdim=True).long() - 1).clamp(min=0)
     dies = batch.absorbing[:, -1:].float() * alive[:, :1]
     counts = _bootstrap(ensemble.members, seqs) if bootstrap else torch.ones(ensemble.members, len(seqs))
@@ -181,6 +183,17 @@ def _check(batch: Batch[Tensor], ensemble: RewardEnsemble) -> None:
     found = {name: tuple(array.shape[2:]) for name, array in batch.obs.items()}, batch.actions.shape[-1]
     if found != ({name: spec.shape for name, spec in spaces.obs.items()}, spaces.action.width):
         raise ValueError(f"segments have (observations, width of actions) {found}, but the ensemble takes {spaces}")
+
+
+def _check_finite(batch: Batch[Tensor], answers: Sequence[Answer]) -> None:
+    arrays = [array.flatten(1) for array in (*batch.obs.values(), batch.actions) if array.is_floating_point()]
+    finite = torch.stack([array.isfinite().all(1) for array in arrays]).all(0)  # (S,)
+    if not finite.all():
+        seqs = [answer.seq for answer in answers for _ in answer.question.segments]
+        raise UsageError(
+            f"answer {seqs[int((~finite).nonzero()[0])]} is about a clip with numbers that are not finite "
+            "(NaN or infinity); leave it out"
+        )
 
 
 def _bootstrap(members: int, seqs: Sequence[int]) -> Tensor:

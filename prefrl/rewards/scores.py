@@ -15,4 +15,4 @@ class StepScores(Protocol):
     """
 
     def __call__(self, batch: Batch[Tensor]) -> Tensor:
-        """(E, S, T) score that each of E members gives each step of S segments; 0 where a step starts absorbing."""
+        """(E, S, T) score that each of E members gives each step of S segments; 0 where `batch.lived` is false."""

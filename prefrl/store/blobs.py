@@ -1,5 +1,6 @@
 """Arrays and pictures as the bytes that a row holds."""
 
+import json
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -32,8 +33,17 @@ def unpack(data: bytes) -> dict[str, NDArray[Any]]:
     return found
 
 
+MOST = 2**28
+"""Bytes that arrays may take where they are compressed: a stranger's few may unpack to a thousand times as many."""
+
+HEADER = 2**20
+"""Bytes that the description of such arrays may take."""
+
+
 def squeeze(data: bytes) -> bytes | None:
-    """`data` compressed, or None where that does not make them smaller."""
+    """What `pack` wrote, compressed; None where that makes it no smaller, or `expand` would not take it."""
+    if len(data) > MOST:
+        return None
     small = zlib.compress(data, level=1)  # images shrink nearly as far as with level 6, in a third of the time
     return small if len(small) < len(data) else None
 
@@ -42,12 +52,21 @@ def expand(data: bytes) -> bytes:
     """What `squeeze` compressed.
 
     Raises:
-        ValueError: `data` are not whole.
+        ValueError: `data` are not whole, or unpack to more than they say, or to more than `MOST`.
     """
+    decoder = zlib.decompressobj()
     try:
-        return zlib.decompress(data)
-    except zlib.error as error:
+        head = decoder.decompress(data, 8)
+        head += decoder.decompress(decoder.unconsumed_tail, min(HEADER, int.from_bytes(head, "little")) or 1)
+        said = len(head) + max(0, *(spec["data_offsets"][1] for spec in json.loads(head[8:]).values()), 0)
+        if said > MOST:
+            raise ValueError(f"they take {said} bytes, and {MOST} at most are read")
+        whole = head + decoder.decompress(decoder.unconsumed_tail, said - len(head) + 1)
+        if len(whole) != said or not decoder.eof or decoder.unused_data:
+            raise ValueError(f"they say {said} bytes, and hold another number")
+    except (zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"arrays cannot be decoded: {error}") from error
+    return whole
 
 
 def join(pictures: Sequence[bytes]) -> bytes:

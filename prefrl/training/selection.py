@@ -148,10 +148,10 @@ def segment_features(segments: Sequence[Segment]) -> Floats:
     actions while alive. F = 2 * (observed numbers + width of an action) + 1.
     """
     batch = stack(segments)
-    living = ~batch.absorbing
-    columns = [batch.absorbing.mean(axis=1)[:, None]]
+    living = batch.alive
+    columns = [((batch.absorbing & batch.real).sum(axis=1) / batch.real.sum(axis=1))[:, None]]
     seen = [(array.reshape(*living.shape, -1), living) for array in batch.obs.values()]
-    for values, alive in (*seen, (batch.actions, living[:, :-1])):
+    for values, alive in (*seen, (batch.actions, batch.lived)):
         weights = alive / np.maximum(alive.sum(axis=1, keepdims=True), 1)  # (P, T)
         mean = np.einsum("pt,ptd->pd", weights, values, dtype=np.float64)
         variance = np.einsum("pt,ptd->pd", weights, (values - mean[:, None]) ** 2)

@@ -35,7 +35,7 @@ def before_fit(ensemble: RewardEnsemble, new: Sequence[Answer], segments: Sequen
     if segments:
         batch = stack(some(segments, SEGMENTS))
         ends = batch.absorbing[:, 1:]  # (S, T)
-        goes_on = ~ends
+        goes_on = batch.alive[:, 1:]
         if goes_on.any():
             obs = {name: array[:, :-1][goes_on] for name, array in batch.obs.items()}
             next_obs = {name: array[:, 1:][goes_on] for name, array in batch.obs.items()}

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from builders import make_answer, make_question
 from report_runs import answer, trained
 
 from prefrl.config.rewards import RewardConfig
@@ -47,6 +48,18 @@ def test_the_model_judges_as_the_agent_is_paid() -> None:
     better = 1 / (1 + np.exp(returns[1::2] - returns[::2]))
     np.testing.assert_allclose(found.probabilities, 0.9 * better + 0.05, rtol=1e-5)  # a tenth answers at random
     np.testing.assert_array_equal(found.held_out, is_held_out(used, 0.5))
+
+
+def test_clips_of_several_lengths_are_judged_each_as_alone() -> None:
+    rng, ensemble = np.random.default_rng(0), RewardEnsemble(Spaces.vectors(3, 2), 2, (8,))
+    ensemble.output_mean.fill_(0.25)
+    asked = [make_question(rng, steps, id=number) for number, steps in enumerate((4, 9, 4, 6), 1)]
+    given = [make_answer(question, seq=question.id) for question in asked]
+    found, alone = judge(ensemble, given, RewardConfig()), [judge(ensemble, [a], RewardConfig()) for a in given]
+    np.testing.assert_allclose(found.returns, np.concatenate([one.returns for one in alone]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found.true_returns, np.concatenate([one.true_returns for one in alone]))
+    assert found.living.sum(1).tolist() == [4, 4, 9, 9, 4, 4, 6, 6]
+    assert found.true_rewards.shape == found.rewards.shape == (8, 9)
 
 
 def test_a_run_that_has_just_begun_is_told_as_it_is(path: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def tensors(made: list[Segment]) -> Batch[torch.Tensor]:
 
 
 def batch_of(obs: torch.Tensor, actions: torch.Tensor, absorbing: torch.Tensor) -> Batch[torch.Tensor]:
-    return Batch({"obs": obs}, actions, absorbing)
+    return Batch({"obs": obs}, actions, absorbing, torch.ones_like(absorbing))
 
 
 def fitted(seed: int = 0) -> RewardEnsemble:

@@ -401,6 +401,68 @@ def test_segments_of_another_environment_are_refused_and_leave_the_ensemble_as_i
     assert state(model) == before
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("where", ["obs", "actions"])
+def test_numbers_that_are_not_finite_are_refused_and_leave_the_ensemble_as_it_was(bad: float, where: str) -> None:
+    model = train(answers(20))[0]
+    before, given = state(model), answers(6)
+    broken = given[3].question.segments[1]
+    (broken.obs["obs"] if where == "obs" else broken.actions)[2, 0] = bad
+    with pytest.raises(UsageError, match=r"^answer 4 is about a clip with numbers that are not finite"):
+        fit(model, given, config=SMALL, generator=generator())
+    assert state(model) == before
+
+
+def some_steps(given: Answer, steps: int) -> Answer:
+    """The same answer, about the first `steps` of each clip."""
+    cut = [
+        dataclasses.replace(
+            s,
+            obs={"obs": s.obs["obs"][: steps + 1]},
+            actions=s.actions[:steps],
+            absorbing=s.absorbing[: steps + 1],
+            true_rewards=s.true_rewards[:steps],
+        )
+        for s in given.question.segments
+    ]
+    return dataclasses.replace(given, question=dataclasses.replace(given.question, segments=tuple(cut)))
+
+
+def test_clips_of_several_lengths_are_fitted_by_the_losses_that_each_has_alone() -> None:
+    given = [some_steps(a, steps) for a, steps in zip(answers(9), (4, STEPS, 7) * 3, strict=True)]
+    dies = make_segment(np.random.default_rng(5), 4, OBS_DIM, ACTION_DIM, absorbing_from=3)
+    given.append(answer(10, dies, given[0].question.segments[0], "left"))
+    config = RewardConfig(hidden=(8,), step_share=1.0, max_epochs=1, held_out=0.0, batch_size=64, bootstrap=False)
+    model = with_input_stats(ensemble(config), given)
+    losses = []
+    for a in given:
+        returns = model.returns(stack(a.question.segments))  # (E, 2), of this question alone
+        better, worse = returns.T if a.words == "left" else returns.T[::-1]
+        losses.append(-np.log((1 - config.random_answers) * expit(better - worse) + config.random_answers / 2))
+    assert fit(model, given, config=config, generator=generator()).train_loss == pytest.approx(
+        np.mean(losses), rel=1e-5
+    )
+    some = fit(model, given, config=dataclasses.replace(config, step_share=0.5, held_out=0.3), generator=generator())
+    assert math.isfinite(some.held_out_loss)
+    logits, _ = stated(model, given)
+    alone = np.concatenate([stated(model, [a])[0] for a in given])
+    np.testing.assert_allclose(logits, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_the_statistics_of_inputs_and_outputs_leave_padding_out() -> None:
+    long = [segment(np.random.default_rng(k)) for k in range(4)]
+    short = [some_steps(answer(1, s, s, "tie"), 4).question.segments[0] for s in long]
+    mixed, joined = ensemble(), ensemble()
+    batch = stack([*long, *short])
+    mixed.set_input_stats(batch.map(torch.from_numpy))
+    states = np.concatenate([s.obs["obs"] for s in (*long, *short)])
+    np.testing.assert_allclose(mixed.input_mean[:OBS_DIM], states.mean(0), rtol=1e-5)
+    joined.load_state_dict(mixed.state_dict())
+    mixed.set_output_stats(batch)
+    rewards = np.concatenate([joined.step_rewards(stack([s])).mean(0)[0].numpy() for s in (*long, *short)])
+    assert mixed.output_mean.item() == pytest.approx(rewards.mean(), rel=1e-4, abs=1e-6)
+
+
 def test_answers_without_a_place_in_the_store_are_refused() -> None:
     """It decides which are held out, and whose sample they are in."""
     unplaced = [dataclasses.replace(a, seq=None) for a in answers(3)]

@@ -1,4 +1,6 @@
 import contextlib
+import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -42,8 +44,8 @@ def test_unpacking_anything_gives_arrays_or_value_error(data):
 
 
 def test_what_shrinks_is_squeezed_and_nothing_else():
-    data = bytes(1000)
-    assert len(squeeze(data)) < 50
+    data = pack({"x": np.zeros(1000)})
+    assert len(squeeze(data)) < 150
     assert expand(squeeze(data)) == data
     assert squeeze(np.random.default_rng(0).bytes(1000)) is None
     for bad in (b"", b"hello", squeeze(data)[:-1]):
@@ -73,3 +75,47 @@ def test_pictures_that_are_cut_short_are_refused():
     for cut in (data[:-1], data[:3], data[:6], data[4:], data + b"\1\0"):
         with pytest.raises(ValueError, match="pictures cannot be decoded"):
             split(cut)
+
+
+def bomb(says: int, size: int) -> bytes:
+    """A blob of so many bytes, all zero, that says it has others."""
+    head = b'{"x":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (says, says)
+    coder = zlib.compressobj(9)
+    parts = [coder.compress(len(head).to_bytes(8, "little") + head)]
+    parts += [coder.compress(bytes(2**20)) for _ in range(size // 2**20)]
+    return b"".join([*parts, coder.flush()])
+
+
+@pytest.mark.parametrize(("says", "what"), [(2**29, "at most are read"), (2**20, "another number")])
+def test_what_unpacks_to_an_absurd_size_or_to_more_than_it_says_takes_no_memory(says, what):
+    assert unpack(expand(bomb(2**24, 2**24)))["x"].shape == (2**24,)
+    data = bomb(says, 2**29)
+    assert len(data) < 600_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=what):
+        expand(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**23
+
+
+@pytest.mark.parametrize(
+    "head", [b'{"x":{"data_offsets":[0,-1]}}', b"[" * 100_000, b'{"x":{"data_offsets":[0,1e400]}}']
+)
+def test_headers_that_lie_are_refused(head):
+    data = zlib.compress(len(head).to_bytes(8, "little") + head + bytes(2**20))
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        expand(data)
+
+
+def test_compressed_arrays_that_are_not_whole_are_refused():
+    good = zlib.compress(pack({"x": np.zeros(100)}))
+    for data in (good[:-1], good + b"\0", zlib.compress(b"hello, hello"), zlib.compress(bytes(100)), b""):
+        with pytest.raises(ValueError, match="cannot be decoded"):
+            expand(data)
+
+
+def test_what_a_header_says_and_the_blob_lacks_takes_no_memory():
+    head = b'{"x":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        unpack(len(head).to_bytes(8, "little") + head)
