@@ -99,7 +99,7 @@ class Plan:
         config = self.config
         if config.labels < 2 and config.store is None:
             raise UsageError(f"--labels is {config.labels}; a reward is learned from 2 or more, or use --reward true")
-        if self.time_limit is not None and self.time_limit < config.segment_length:
+        if any(self._quotas) and self.time_limit is not None and self.time_limit < config.segment_length:
             raise UsageError(
                 f"{config.env_id}: episodes of {self.time_limit} steps are shorter than a clip of "
                 f"{config.segment_length}; use --segment-length {self.time_limit} or less"
