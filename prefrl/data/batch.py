@@ -56,7 +56,7 @@ class Batch(Generic[A]):
     @property
     def lived(self) -> A:
         """(S, T) bool: steps that are real, and begin in a state that is not absorbing."""
-        return ~self.absorbing[:, :-1] & self.real[:, 1:]  # type: ignore[operator,index,no-any-return]
+        return ~self.absorbing[:, :-1] & self.real[:, 1:]  # type: ignore[index,no-any-return]
 
     def map(self, function: Callable[[A], B]) -> "Batch[B]":
         """The batch of what `function` makes of each array."""
