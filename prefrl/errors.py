@@ -11,6 +11,10 @@ class Terminated(BaseException):
     """SIGTERM has come. Unlike SystemExit, nothing that an environment does can be taken for it."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C has come. Unlike KeyboardInterrupt, nothing that an environment raises can be taken for it."""
+
+
 class UsageError(PrefrlError):
     """The request cannot be carried out as it stands: an option, a budget, a combination."""
 

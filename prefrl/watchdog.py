@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Literal, NoReturn, get_args
 
-from prefrl.errors import EnvError, PrefrlError
+from prefrl.errors import EnvError, Interrupted, PrefrlError, Terminated
 
 LIMITS = {"step": 25.0, "render": 120.0, "reset": 120.0, "make": 300.0}
 """Seconds after which an environment's method is taken to hang; simulators may take their time to start."""
@@ -27,25 +27,52 @@ _board = memoryview(mmap.mmap(-1, 16)).cast("q")  # shared with forked processes
 
 
 class _Calling:
-    """A class, and one instance a method: a generator would take a microsecond of each step."""
+    """A class, and one instance for all calls of a method: a generator would take a microsecond of each step."""
 
-    def __init__(self, index: int) -> None:
-        self._index = index
+    def __init__(self, method: Method, name: str) -> None:
+        self._method, self._name, self._index = method, name, _METHODS.index(method)
 
     def __enter__(self) -> None:
         _board[1] = self._index
         _board[0] += 1
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         _board[0] += 1
+        if error is not None and not isinstance(error, PrefrlError) and not _is_users(error):
+            raise _fault(self._method, self._name, error) from error
 
 
-_CALLING = {method: _Calling(index) for index, method in enumerate(_METHODS)}
+def calling(method: Method, name: str) -> AbstractContextManager[None]:
+    """Within, the code of the environment called `name` runs. May be entered again and again.
+
+    Raises:
+        EnvError: whatever it raised, SystemExit and the like too.
+    """
+    return _Calling(method, name)
 
 
-def calling(method: Method) -> AbstractContextManager[None]:
-    """Within, an environment's own code runs."""
-    return _CALLING[method]
+def _fault(method: Method, name: str, error: BaseException) -> EnvError:
+    what = f"{type(error).__name__}: {first_line(error)}".removesuffix(": ")
+    if method == "make":
+        return EnvError(f"environment {name} cannot be made: {what}")
+    return EnvError(f"{name}: {method}() raised {what}; mend it there")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what `error` says."""
+    return str(error).strip().split("\n")[0]
+
+
+def _is_users(error: BaseException) -> bool:
+    """Whether the user wants to stop. Python's own KeyboardInterrupt may also be raised by an environment."""
+    if isinstance(error, Interrupted | Terminated):
+        return True
+    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """The handler of Ctrl-C in all processes of the command line."""
+    raise Interrupted
 
 
 def watch(work: Callable[[], int]) -> int:
@@ -72,7 +99,7 @@ def _work(work: Callable[[], int], parent: int) -> NoReturn:
     code = PrefrlError.exit_code
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both processes, a program to one
-        signal.signal(signal.SIGUSR1, signal.default_int_handler)
+        signal.signal(signal.SIGUSR1, interrupt)
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() == parent:
             code = work()

@@ -1,11 +1,14 @@
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, here and in the processes that tests start
+
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="prefrl-tests-")  # what tests train with is nobody's choice
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what they start with & ignore Ctrl-C
 

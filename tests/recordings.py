@@ -8,6 +8,7 @@ import toy_envs
 from stable_baselines3.common.vec_env import VecEnvWrapper
 
 from prefrl.data.episode import Episode
+from prefrl.data.info_keys import RESET_SEED
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.rendering.simulator_state import RecordSimState
 
@@ -24,7 +25,7 @@ def by_hand(make: Make, seed: int, actions: np.ndarray) -> list[dict[str, list]]
     obs, info = env.reset(seed=seed)
     for action in actions:
         if not episodes or episodes[-1]["over"]:
-            fresh = {"obs": [obs.copy()], "actions": [], "rewards": [], "over": None, "seed": info.get("reset_seed")}
+            fresh = {"obs": [obs.copy()], "actions": [], "rewards": [], "over": None, "seed": info.get(RESET_SEED)}
             episodes.append(fresh)
         obs, reward, terminated, truncated, _ = env.step(action)
         episodes[-1]["obs"].append(obs.copy())

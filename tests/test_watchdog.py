@@ -175,7 +175,7 @@ def test_the_workers_own_death_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the process that watches")
 def test_a_kill_from_outside_is_no_fault_of_the_environment_that_it_meets(capfd: pytest.CaptureFixture[str]) -> None:
     def work() -> int:
-        with watchdog.calling("step"):
+        with watchdog.calling("step", "It"):
             os.kill(os.getpid(), signal.SIGKILL)
         return 0
 

@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from prefrl.data.info_keys import RAW_LAST_OBS
 from prefrl.data.spaces import named
 from prefrl.environments.actions import ActionUnits
 from prefrl.environments.learned_reward import LearnedRewardVecEnv
@@ -39,8 +40,8 @@ class RawReplayBuffer(ReplayBuffer):
         infos: list[dict[str, Any]],
     ) -> None:
         for i, info in enumerate(infos):
-            if "raw_terminal_observation" in info:
-                next_obs[i] = info["raw_terminal_observation"]
+            if RAW_LAST_OBS in info:
+                next_obs[i] = info[RAW_LAST_OBS]
         super().add(obs, next_obs, action, reward, done, infos)
 
 

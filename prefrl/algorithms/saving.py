@@ -13,8 +13,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
-from prefrl.environments.make import first_line
 from prefrl.errors import CheckpointError
+from prefrl.watchdog import first_line
 
 NORMALISER_FILE = "vec_normalize.json"
 

@@ -22,7 +22,7 @@ from prefrl.config.presets import preset
 from prefrl.config.run import TrainConfig
 from prefrl.data.text import plain
 from prefrl.errors import PrefrlError, Terminated, UsageError
-from prefrl.watchdog import watch
+from prefrl.watchdog import interrupt, watch
 
 DESCRIPTION = """Teach agents in games and robotics from human preferences.
 
@@ -185,7 +185,7 @@ def guard(action: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     """The exit code of `action(argv)`. An error is one line; if `argv` holds --debug, its traceback comes before."""
     words = [word for word in argv if word != "--debug"]
     try:
-        with _sigterm_exits():
+        with _signals_raise():
             try:
                 return action(words)
             finally:
@@ -210,14 +210,17 @@ def guard(action: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _sigterm_exits() -> Iterator[None]:
-    """Within, SIGTERM ends the program the way Ctrl-C does: by an exception, so that what is open gets closed."""
+def _signals_raise() -> Iterator[None]:
+    """Within, SIGTERM and Ctrl-C end the program by exceptions of our own, so that what is open gets closed."""
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
         raise Terminated
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, leave)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not where it is ignored
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prefrl.config.run import TrainConfig
 from prefrl.config.saved import to_json
+from prefrl.config.trust import trust
 from prefrl.data.text import shell
 from prefrl.labelling.window.app import label
 from prefrl.labelling.window.display import require_display
@@ -23,7 +24,8 @@ def train_and_label(config: TrainConfig) -> int:
     its display is gone, the trainer goes on with the answers that it has, and waits for more.
     """
     require_display()
-    run_dir = new_path(config)
+    trust(config.env_id)
+    run_dir = new_path(config).absolute()
     require_new(run_dir)  # else the window would show what is there
     trainer = _start(replace(config, run_dir=run_dir))
     threading.Thread(target=trainer.wait, daemon=True).start()  # else it would look alive after its end

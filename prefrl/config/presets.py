@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from prefrl.config.algorithms import ALGORITHM_NAMES
+from prefrl.config.env_ids import env_id_of
 from prefrl.config.run import TrainConfig
 
 _PRESETS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
@@ -77,20 +78,20 @@ def _runner(config: TrainConfig) -> TrainConfig:
     return replace(config, steps=1_000_000, ppo=replace(config.ppo, gae_lambda=0.92, log_std_init=-2.0))
 
 
-def preset(env_id: str, **overrides: Any) -> TrainConfig:
-    """The settings tuned for `env_id`, or else the defaults.
+def preset(env: str | Callable[..., Any], **overrides: Any) -> TrainConfig:
+    """The settings tuned for `env`, or else the defaults.
 
     Args:
-        env_id: a Gymnasium id.
+        env: a Gymnasium id, or a class or function at the top of a module that makes an environment.
         overrides: fields of `TrainConfig` to set, for example `labels=200, seed=1`.
 
     Raises:
         TypeError: an override is not a field of `TrainConfig`.
         UsageError: a value that no run could use.
     """
-    tuned = TrainConfig(env_id)
-    if env_id in _PRESETS:
-        tuned = _PRESETS[env_id](tuned)
+    tuned = TrainConfig(env_id_of(env))
+    if tuned.env_id in _PRESETS:
+        tuned = _PRESETS[tuned.env_id](tuned)
     return replace(tuned, **overrides)
 
 

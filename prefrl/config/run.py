@@ -8,6 +8,7 @@ import tyro
 
 from prefrl.config.algorithms import AlgorithmChoice
 from prefrl.config.checks import Count, Share, check
+from prefrl.config.env_ids import env_id_of
 from prefrl.config.rewards import RewardConfig
 from prefrl.config.teachers import TRAITS, OracleConfig, TeacherName
 
@@ -33,7 +34,8 @@ class TrainConfig(AlgorithmChoice):
     """Train an agent in a Gymnasium environment from answers about clips of what it does."""
 
     env_id: Annotated[str, tyro.conf.arg(metavar="ENV_ID")]
-    """Gymnasium id of the environment, for example Hopper-v5."""
+    """Gymnasium id of the environment, for example Hopper-v5; with its module if need be, as module:MyEnv-v0. Also
+    module:MyEnv, a class or function that makes one."""
 
     env_kwargs: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Keyword arguments for gymnasium.make: name value name value ..."""
@@ -118,6 +120,8 @@ class TrainConfig(AlgorithmChoice):
     oracle: OracleConfig = field(default_factory=OracleConfig)
 
     def __post_init__(self) -> None:
+        if self.env_id is not tyro.MISSING:  # which the command line fills in
+            object.__setattr__(self, "env_id", env_id_of(self.env_id))
         check(self)
 
     def conflict(self, prefix: str) -> str | None:

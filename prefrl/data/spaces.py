@@ -86,7 +86,8 @@ class Spaces:
 def named(obs: NDArray[Any] | Mapping[str, NDArray[Any]]) -> Obs:
     """Copies of what environments observed, by name, fractions as float32."""
     arrays = obs if isinstance(obs, Mapping) else {PLAIN: obs}
-    return {name: np.array(array, dtype=_stored(np.asarray(array).dtype)) for name, array in arrays.items()}
+    with np.errstate(over="ignore"):  # to infinity, which a recorder notices
+        return {name: np.array(array, dtype=_stored(np.asarray(array).dtype)) for name, array in arrays.items()}
 
 
 def rows(obs: Obs, index: Any) -> Obs:

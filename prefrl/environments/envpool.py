@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from prefrl import watchdog
+from prefrl.data.info_keys import LAST_OBS, TRUNCATED
 from prefrl.errors import EnvError, UsageError
 
 ENVPOOL = "--vec envpool"
@@ -44,9 +45,9 @@ class PoolVecEnv(VecEnv):
             raise UsageError(f"{ENVPOOL} needs a package; try: pip install 'prefrl[envpool]'") from error
         limit = self.like.spec.max_episode_steps if self.like.spec else None
         limits = {} if limit is None else {"max_episode_steps": limit}
-        try:
-            with watchdog.calling("make"), warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # it casts bounds of spaces
+        with watchdog.calling("make", self.env_id), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it casts bounds of spaces
+            try:
                 pool = envpool.make(
                     self.env_id,
                     env_type="gymnasium",
@@ -54,10 +55,10 @@ class PoolVecEnv(VecEnv):
                     seed=self._seed,
                     **{**limits, **self.env_kwargs},
                 )
-                self._pool_spaces = pool.observation_space, pool.action_space
-                return pool
-        except Exception as error:
-            raise EnvError(f"EnvPool cannot make {self.env_id} ({error}); leave {ENVPOOL} out") from error
+            except Exception as error:
+                raise EnvError(f"EnvPool cannot make {self.env_id} ({error}); leave {ENVPOOL} out") from error
+        self._pool_spaces = pool.observation_space, pool.action_space
+        return pool
 
     def _compare(self) -> None:
         obs, action = self._pool_spaces
@@ -73,7 +74,7 @@ class PoolVecEnv(VecEnv):
     def reset(self) -> VecEnvObs:
         if self._seeded:
             self.pool, self._seeded = self._make(), False
-        with watchdog.calling("reset"):
+        with watchdog.calling("reset", self.env_id):
             obs, _ = self.pool.reset()
         self.reset_infos = [{} for _ in range(self.num_envs)]
         return np.array(obs)
@@ -82,18 +83,18 @@ class PoolVecEnv(VecEnv):
         self._actions = actions.astype(self._pool_spaces[1].dtype)
 
     def step_wait(self) -> VecEnvStepReturn:
-        with watchdog.calling("step"):
+        with watchdog.calling("step", self.env_id):
             obs, rewards, terminated, truncated, _ = self.pool.step(self._actions)
         obs, dones = np.array(obs), terminated | truncated  # a copy: EnvPool owns the buffer
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = np.flatnonzero(dones)
         for i in ended:
             infos[i] = {
-                "terminal_observation": obs[i].copy(),
-                "TimeLimit.truncated": bool(truncated[i] and not terminated[i]),
+                LAST_OBS: obs[i].copy(),
+                TRUNCATED: bool(truncated[i] and not terminated[i]),
             }
         if len(ended):
-            with watchdog.calling("reset"):
+            with watchdog.calling("reset", self.env_id):
                 first, told = self.pool.reset(ended.astype(np.int32))
             obs[told["env_id"]] = first
         return obs, np.array(rewards, np.float32), dones, infos

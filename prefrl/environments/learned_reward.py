@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from prefrl.data.info_keys import LAST_OBS
 from prefrl.data.spaces import Obs, Spaces, named
 from prefrl.environments.recorder import terminations
 from prefrl.environments.spaces import action_array, spaces_of
@@ -89,6 +90,6 @@ def _with_ends(obs: Obs, dones: NDArray[np.bool_], infos: list[dict[str, Any]]) 
     """What followed each action: the last observation of an episode that ended, not the first of the next one."""
     followed = {name: array.copy() for name, array in obs.items()}
     for i in np.flatnonzero(dones):
-        for name, array in named(infos[i]["terminal_observation"]).items():
+        for name, array in named(infos[i][LAST_OBS]).items():
             followed[name][i] = array
     return followed

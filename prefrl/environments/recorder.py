@@ -9,7 +9,9 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from prefrl.data.episode import Episode
+from prefrl.data.info_keys import JPEG_FRAME, LAST_OBS, RAW_LAST_OBS, RESET_SEED, SIM_STATE, TRUNCATED
 from prefrl.data.spaces import Obs, named, rows
+from prefrl.environments.guarded import is_flag, only
 from prefrl.environments.spaces import action_array, spaces_of
 from prefrl.errors import EnvError
 from prefrl.rendering.camera import rate
@@ -20,7 +22,7 @@ def terminations(dones: NDArray[np.bool_], infos: list[dict[str, Any]]) -> NDArr
     """(N,) which environments ended in a terminal state, and not at a time limit."""
     terminated = dones.copy()
     for i in np.flatnonzero(dones):
-        terminated[i] = not infos[i].get("TimeLimit.truncated", False)
+        terminated[i] = not infos[i].get(TRUNCATED, False)
     return terminated
 
 
@@ -42,9 +44,12 @@ class End(NamedTuple):
 
 
 def reported_success(info: Mapping[str, Any]) -> bool | None:
-    """What an environment says of an episode in its last `info`: Gymnasium-Robotics and SB3 name it `is_success`."""
-    said = info.get("is_success", info.get("success"))
-    return None if said is None or np.size(said) != 1 else bool(said)
+    """What an environment says of an episode in its last `info`: Gymnasium-Robotics and SB3 name it `is_success`.
+
+    None unless it is a bool or a 0 or 1, be it in an array of one element: a word may mean anything.
+    """
+    said = (only(info.get(name)) for name in ("is_success", "success"))
+    return next((bool(value) for value in said if is_flag(value)), None)
 
 
 class RecordingVecEnv(VecEnvWrapper):
@@ -76,7 +81,7 @@ class RecordingVecEnv(VecEnvWrapper):
         self._clear()
         self._keep(obs, [self._sight(info) for info in self._reset_infos()])
         for seeds, info in zip(self._episode_seeds, self._reset_infos(), strict=True):
-            seeds.append(info.get("reset_seed"))
+            seeds.append(info.get(RESET_SEED))
         finite: VecEnvObs = _finite(obs)
         return finite
 
@@ -89,18 +94,20 @@ class RecordingVecEnv(VecEnvWrapper):
         sights = [self._sight(info) for info in infos]
         terminated = terminations(dones, infos)
         for i in np.flatnonzero(dones):
-            last_obs = named(infos[i]["terminal_observation"])
-            self._ends[i].append(
-                End(len(self._actions), bool(terminated[i]), last_obs, sights[i], reported_success(infos[i]))
-            )
-            infos[i]["terminal_observation"] = _finite(infos[i]["terminal_observation"])
-            infos[i]["raw_terminal_observation"] = infos[i]["terminal_observation"]  # VecNormalize clips the other
+            last_obs = named(infos[i][LAST_OBS])
+            success = reported_success(infos[i])
+            self._ends[i].append(End(len(self._actions), bool(terminated[i]), last_obs, sights[i], success))
+            if "is_success" in infos[i]:
+                infos[i]["is_success"] = success  # SB3 takes the mean of what stands there, whatever it is
+            infos[i][LAST_OBS] = _finite(infos[i][LAST_OBS])
+            infos[i][RAW_LAST_OBS] = infos[i][LAST_OBS]  # VecNormalize clips the other
             reset_info = self._reset_infos()[i]
             sights[i] = self._sight(reset_info)
-            self._episode_seeds[i].append(reset_info.get("reset_seed"))
-        self._rewards.append(np.array(rewards, dtype=np.float32))
+            self._episode_seeds[i].append(reset_info.get(RESET_SEED))
+        with np.errstate(over="ignore"):  # to infinity, which is told below
+            self._rewards.append(np.array(rewards, dtype=np.float32))
         self._keep(obs, sights)
-        if _sum_is_finite(obs) and _sum_is_finite(rewards):
+        if _sum_is_finite(self._obs[-1]) and _sum_is_finite(self._rewards[-1]):
             return obs, rewards, dones, infos
         self._count_bad()
         return _finite(obs), _finite(rewards), dones, infos
@@ -109,7 +116,7 @@ class RecordingVecEnv(VecEnvWrapper):
         return self.unwrapped.reset_infos  # a wrapper's own list stays empty
 
     def _sight(self, info: dict[str, Any]) -> Sight:
-        return Sight(info.get("sim_state"), self._reel.keep(info.get("jpeg_frame")))
+        return Sight(info.get(SIM_STATE), self._reel.keep(info.get(JPEG_FRAME)))
 
     def _keep(self, obs: VecEnvObs, sights: list[Sight]) -> None:
         self._obs.append(named(obs))  # type: ignore[arg-type]  # no supported space gives a tuple
@@ -120,7 +127,8 @@ class RecordingVecEnv(VecEnvWrapper):
         if self.bad_steps > self.bad_steps_limit:
             raise EnvError(
                 f"the environment gave observations or rewards that are not finite in {self.bad_steps} steps "
-                "(NaN or infinity); mend its step(), or wrap it so that it ends such episodes"
+                "(NaN, infinity, or beyond what float32 holds, 3.4e38); mend its step(), or wrap it so that it ends "
+                "such episodes"
             )
 
     def drain(self) -> list[Episode]:
@@ -183,13 +191,16 @@ def _jpegs(sights: list[Sight]) -> list[bytes | None] | None:
 
 
 def _sum_is_finite(values: Any) -> bool:
-    """As good as to look at each number, in half the time."""
+    """As good as to look at each number, in half the time; where a sum is too large, each is looked at."""
     arrays = values.values() if isinstance(values, Mapping) else (values,)
-    return all(np.isfinite(np.sum(array)) for array in arrays)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(np.isfinite(np.sum(array)) or np.isfinite(array).all() for array in arrays)
 
 
 def _finite(values: Any) -> Any:
-    """The same with 0 in place of NaN and infinity; an array, or arrays by name."""
+    """The same with 0 in place of NaN, infinity and what float32 cannot hold; an array, or arrays by name."""
     if isinstance(values, Mapping):
         return {name: _finite(array) for name, array in values.items()}
-    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(over="ignore"):
+        held = np.isfinite(np.asarray(values, np.float32))
+    return values if held.all() else np.where(held, values, np.zeros((), values.dtype))

@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 from prefrl.data.spaces import ActionSpec, ArraySpec, Spaces, named
 from prefrl.errors import EnvError
 
+LARGEST_ACTION = 1e12
+"""The largest finite bound of an action."""
+
+NARROWEST = 1e-5
+"""The least distance of two bounds, as a share of the larger: float32 has about a hundred numbers between them."""
+
 
 def spaces_of(observation_space: spaces.Space[Any], action_space: spaces.Space[Any], name: str) -> Spaces:
     """What an environment called `name` observes and how it acts.
@@ -40,6 +46,27 @@ def _check_actions(space: spaces.Space[Any], name: str) -> None:
         raise EnvError(f"{name} acts by {space}; SB3 counts actions from 0: wrap it by TransformAction")
     if isinstance(space, spaces.Box) and not np.issubdtype(space.dtype, np.floating):
         raise EnvError(f"{name} acts by {space}; prefrl's continuous actions are floats: wrap it by TransformAction")
+    fault = _fault_of_bounds(space) if isinstance(space, spaces.Box) else None
+    if fault:
+        raise EnvError(f"{name} acts by {space}, {fault}: mend its action_space, or wrap it by RescaleAction")
+
+
+def _fault_of_bounds(space: spaces.Box) -> str | None:
+    """Why nothing can be chosen between the bounds of `space`, or the choice is not kept in float32."""
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    if np.isnan(low).any() or np.isnan(high).any():
+        return "with bounds that are no numbers"
+    if (low > high).any():
+        return "with a lower bound above the upper one"
+    if (low == high).any():
+        return "with a component that has only one value"
+    both = np.isfinite(low) & np.isfinite(high)
+    largest = np.where(both, np.maximum(np.abs(low), np.abs(high)), 0.0)
+    if largest.max() > LARGEST_ACTION:
+        return f"with finite bounds beyond {LARGEST_ACTION:g}, where float32 is coarse (infinite ones are understood)"
+    with np.errstate(invalid="ignore"):  # of what is not finite
+        narrow = both & (high - low < np.maximum(largest * NARROWEST, 1e-30))
+    return "with bounds so near each other that float32 hardly tells them apart" if narrow.any() else None
 
 
 def action_array(space: spaces.Space[Any], actions: NDArray[Any]) -> NDArray[np.float32]:

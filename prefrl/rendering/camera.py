@@ -48,12 +48,8 @@ class Camera:
         """
         if self._viewer is not None:
             self._viewer.make_context_current()  # another camera in this process may have been at work
-        try:
-            with watchdog.calling("render"):
-                picture = self._env.render()
-        except (Exception, SystemExit) as error:  # whatever an environment's own code may raise
-            said = str(error).strip().partition("\n")[0]
-            raise EnvError(f"{self._name}: render() raised {type(error).__name__}: {said}; mend it there") from error
+        with watchdog.calling("render", self._name):
+            picture = self._env.render()
         frame = as_rgb(picture, self._name)
         self._shape = self._shape or frame.shape
         if frame.shape != self._shape:
@@ -97,19 +93,19 @@ def _open_viewer(env: gym.Env[Any, Any], size: int, *, follow: bool) -> Any:
 def _draw_first(env: gym.Env[Any, Any]) -> None:
     """Have the viewer made, or raise `EnvError`; OpenGL is tried first, as a half-made viewer prints tracebacks."""
     backend = os.environ.get("MUJOCO_GL")
-    try:
-        if backend is not None:
-            importlib.import_module(f"mujoco.{backend}").GLContext(16, 16).free()
-        elif not has_display():
-            raise ImportError("libEGL.so.1 is missing")
-        with watchdog.calling("render"):
+    name = env.spec.id if env.spec else type(env.unwrapped).__name__
+    with watchdog.calling("render", name):
+        try:
+            if backend is not None:
+                importlib.import_module(f"mujoco.{backend}").GLContext(16, 16).free()
+            elif not has_display():
+                raise ImportError("libEGL.so.1 is missing")
             env.render()
-    except Exception as error:  # each OpenGL library fails in a way of its own
-        name = env.spec.id if env.spec else type(env.unwrapped).__name__
-        raise EnvError(
-            f"cannot draw {name} with MUJOCO_GL {backend or 'unset'}: {str(error).partition(chr(10))[0]}; "
-            "set MUJOCO_GL=egl, and on Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri"
-        ) from error
+        except Exception as error:  # each OpenGL library fails in a way of its own
+            raise EnvError(
+                f"cannot draw {name} with MUJOCO_GL {backend or 'unset'}: {watchdog.first_line(error)}; "
+                "set MUJOCO_GL=egl, and on Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri"
+            ) from error
 
 
 def as_rgb(picture: Any, env_id: str) -> Frame:

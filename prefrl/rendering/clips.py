@@ -17,8 +17,9 @@ from prefrl.data.segment import Segment
 from prefrl.data.spaces import Obs, named, rows
 from prefrl.errors import EnvError, StorageError
 from prefrl.rendering.camera import Camera, Frame, rate
+from prefrl.rendering.from_id import from_id
 from prefrl.rendering.recording import show
-from prefrl.rendering.simulator_state import restore, set_up_mujoco
+from prefrl.rendering.simulator_state import restore
 
 WARM_UP = 10
 """Frames drawn and dropped before a replayed segment: LunarLander's sparks, for one, fade only as they are drawn."""
@@ -37,13 +38,8 @@ class Renderer:
     """Frames per second at which the environment runs in real time; 30 if it does not say."""
 
     def __init__(self, env_id: str, env_kwargs: Mapping[str, Any] | None = None, *, size: int = 256) -> None:
-        set_up_mujoco()
-        kwargs = {**(env_kwargs or {}), "render_mode": "rgb_array"}
-        try:
-            with watchdog.calling("make"):
-                self._env: gym.Env[Any, Any] = gym.make(env_id, disable_env_checker=True, **kwargs)
-        except (gym.error.Error, ImportError, TypeError) as error:
-            raise EnvError(f"cannot make {env_id} to draw clips: {error}") from error
+        kwargs = env_kwargs or {}
+        self._env = from_id(env_id, kwargs, "rgb_array", checked=False)
         self._id = env_id
         self._camera: Camera | None = None
         self.fps = rate(self._env.metadata)
@@ -100,11 +96,11 @@ class Renderer:
                 yield frame
 
     def _reset(self, seed: int | None) -> Any:
-        with watchdog.calling("reset"):
+        with watchdog.calling("reset", self._id):
             return self._env.reset(seed=seed)[0]
 
     def _step(self, action: NDArray[np.float32]) -> tuple[Any, bool]:
-        with watchdog.calling("step"):
+        with watchdog.calling("step", self._id):
             obs, _, terminated, _, _ = self._env.step(gym.spaces.unflatten(self._env.action_space, action))
         return obs, terminated
 

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image
 
+from prefrl.data.info_keys import JPEG_FRAME
 from prefrl.data.segment import Film
 from prefrl.errors import StoreError
 from prefrl.rendering.camera import Camera, Frame
@@ -56,7 +57,7 @@ def show(film: Film) -> Iterator[Frame]:
 
 
 class RecordFrames(gym.Wrapper[Any, Any, Any, Any]):
-    """Adds to every `info` a picture of the state that comes with it: `info["jpeg_frame"]`, bytes of a JPEG.
+    """Adds to every `info` a picture of the state that comes with it: `info[JPEG_FRAME]`, bytes of a JPEG.
 
     Raises:
         EnvError: from `reset` and `step`, if the environment draws no picture.
@@ -71,14 +72,14 @@ class RecordFrames(gym.Wrapper[Any, Any, Any, Any]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         obs, info = self.env.reset(seed=seed, options=options)
         self._camera = self._camera or Camera(self.env, self._kwargs, size=LONGER_SIDE)
-        info["jpeg_frame"] = compress(self._camera.draw())
+        info[JPEG_FRAME] = compress(self._camera.draw())
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step; `info` shows the state after the step."""
         obs, reward, terminated, truncated, info = self.env.step(action)
         assert self._camera is not None
-        info["jpeg_frame"] = compress(self._camera.draw())
+        info[JPEG_FRAME] = compress(self._camera.draw())
         return obs, reward, terminated, truncated, info
 
     def close(self) -> None:

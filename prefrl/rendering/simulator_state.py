@@ -12,6 +12,7 @@ import numpy as np
 import prefrl_envs  # noqa: F401  # registers prefrl's own environments
 from numpy.typing import NDArray
 
+from prefrl.data.info_keys import RESET_SEED, SIM_STATE
 from prefrl.errors import EnvError
 from prefrl.rendering.atari import is_ale, restore_ale, snapshot_ale
 
@@ -165,7 +166,7 @@ def _classic_state(simulator: Any) -> State:
 class RecordSimState(gym.Wrapper[Any, Any, Any, Any]):
     """Adds to every `info` what it takes to render the state that comes with it.
 
-    `info["sim_state"]` is a new array (state_dim,) where `snapshot` works. Elsewhere `info["reset_seed"]` is the seed
+    `info[SIM_STATE]` is a new array (state_dim,) where `snapshot` works. Elsewhere `info[RESET_SEED]` is the seed
     of the episode's reset: every reset is then seeded, and the seed with the actions so far replays the episode.
     Resets without a seed get one from a generator that `reset(seed=...)` starts anew.
     """
@@ -195,6 +196,6 @@ class RecordSimState(gym.Wrapper[Any, Any, Any, Any]):
 
     def _add_to(self, info: dict[str, Any]) -> None:
         if self._snapshot is None:
-            info["reset_seed"] = self._reset_seed
+            info[RESET_SEED] = self._reset_seed
         else:
-            info["sim_state"] = self._snapshot()
+            info[SIM_STATE] = self._snapshot()

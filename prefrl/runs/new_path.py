@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from prefrl.config.env_ids import folder_name
 from prefrl.config.run import TrainConfig
 from prefrl.data.text import shell
 from prefrl.errors import UsageError
@@ -10,7 +11,7 @@ from prefrl.errors import UsageError
 
 def new_path(config: TrainConfig) -> Path:
     """Where a new run of `config` is to be kept."""
-    return config.run_dir or Path(f"runs/{config.env_id.replace('/', '-')}-{config.seed}")
+    return config.run_dir or Path(f"runs/{folder_name(config.env_id)}-{config.seed}")
 
 
 def require_new(path: Path) -> None:

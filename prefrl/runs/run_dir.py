@@ -45,6 +45,7 @@ class RunDir:
             UsageError: `path` exists.
             StorageError: it cannot be made there.
         """
+        path = path.absolute()  # an environment may change the working folder
         require_new(path)
         saved = {"config": to_json(config), "versions": versions(), "git_commit": git_commit()}
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -75,7 +76,7 @@ class RunDir:
             raise UsageError(f"{path} is no folder; name a run folder, or start a run with: prefrl train")
         if not (path / "config.json").is_file():
             raise UsageError(f"{path} is no run folder: config.json is missing; name the folder that prefrl train made")
-        return cls(path)
+        return cls(path.absolute())
 
     @property
     def config(self) -> TrainConfig:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from prefrl.data.spaces import PLAIN, ArraySpec, Spaces, rows
 from prefrl.errors import EnvError, UsageError
+from prefrl.rendering.from_id import from_id
 from prefrl.store.info import StoreInfo
 from prefrl.store.rows import Dump, Row, make_segment
 
@@ -61,9 +62,9 @@ def write(folder: Path, held: Dump) -> str:
 
 def _make(info: StoreInfo) -> gym.Env[Any, Any]:
     try:
-        return gym.make(info.env_id, **info.env_kwargs)
-    except (gym.error.Error, ImportError, TypeError) as error:
-        raise EnvError(f"cannot make {info.env_id}, whose spaces a Minari data set names: {error}") from error
+        return from_id(info.env_id, info.env_kwargs)
+    except EnvError as error:
+        raise EnvError(f"{error} (a Minari data set names the spaces of {info.env_id})") from error
 
 
 def _observation_space(spaces: Spaces) -> gym.Space[Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from prefrl.algorithms.registry import check_algorithm
 from prefrl.config.run import TrainConfig
 from prefrl.config.teachers import TRAITS
+from prefrl.config.trust import trust
 from prefrl.data.text import shell
 from prefrl.environments.make import try_env
 from prefrl.errors import CheckpointError, EnvError, StoreError
@@ -37,7 +38,8 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     Raises:
         PrefrlError: the environment, the budget or the folder cannot be used; nothing is created then.
     """
-    path = Path(run_dir or new_path(config))
+    path = Path(run_dir or new_path(config)).absolute()  # an environment may change the working folder
+    trust(config.env_id)
     config = dataclasses.replace(config, run_dir=path)
     check_installed(config)
     time_limit = try_env(config)

@@ -8,7 +8,8 @@ import toy_envs
 
 from prefrl.config.algorithms import PPOConfig
 from prefrl.config.run import TrainConfig
-from prefrl.environments.make import Guarded, make_env, make_venv, repeats, try_env
+from prefrl.environments.guarded import Guarded
+from prefrl.environments.make import make_env, make_venv, repeats, try_env
 from prefrl.errors import EnvError
 
 
@@ -70,7 +71,7 @@ def step_once(env: gym.Env) -> tuple[Any, ...]:
     [
         ("raises", "Faulty-v0: step() raised ZeroDivisionError: the wheel"),
         ("exits", "Faulty-v0: step() raised SystemExit"),
-        ("reward", "Faulty-v0: step() raised TypeError"),
+        ("reward", "Faulty-v0: the reward of step() is None, want one number"),
         ("shape", "Faulty-v0 observed float32(3,), but its observation_space is Box(-inf, inf, (2,), float32)"),
         ("words", "Faulty-v0 observed <U4(2,)"),
         ("none", "Faulty-v0 observed object()"),
@@ -100,7 +101,7 @@ def test_as_many_environments_as_asked() -> None:
 
 
 def test_a_trial_tells_how_long_episodes_may_be() -> None:
-    assert try_env(TrainConfig("MoveRight-v0")) == 20
+    assert try_env(TrainConfig("MoveRight-v0", segment_length=20)) == 20
     assert try_env(TrainConfig("Counter-v0")) is None
 
 

@@ -14,8 +14,9 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv,
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import cut
 from prefrl.data.spaces import ActionSpec, ArraySpec, Spaces
-from prefrl.environments import make, recorder
-from prefrl.environments.make import Guarded, make_venv
+from prefrl.environments import guarded, recorder
+from prefrl.environments.guarded import Guarded
+from prefrl.environments.make import make_venv
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import EnvError
 
@@ -177,7 +178,7 @@ class Robot(gym.Env):
 def test_behind_the_gate_observations_may_have_any_names_and_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a kind of observation is added in `spaces_of` alone, and in an encoder."""
     seen = Spaces({"camera": ArraySpec((2, 2, 1), "uint8"), "joints": ArraySpec((3,))}, ActionSpec(2, "discrete"))
-    for module in (recorder, make):
+    for module in (recorder, guarded):
         monkeypatch.setattr(module, "spaces_of", lambda *_: seen)
     venv = RecordingVecEnv(DummyVecEnv([lambda: Guarded(Robot())] * 2))
     episodes = record(venv, np.zeros((3, 2), int), seed=0)
@@ -198,7 +199,7 @@ def test_behind_the_gate_observations_may_have_any_names_and_shapes(monkeypatch:
 )
 def test_behind_the_gate_each_array_is_checked(obs: object, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Spaces({"camera": ArraySpec((2, 2, 1), "uint8"), "joints": ArraySpec((3,))}, ActionSpec(2, "discrete"))
-    monkeypatch.setattr(make, "spaces_of", lambda *_: seen)
+    monkeypatch.setattr(guarded, "spaces_of", lambda *_: seen)
     env = Guarded(Robot())
     env.reset(seed=0)
     monkeypatch.setattr(Robot, "observe", lambda self: obs)

@@ -16,6 +16,7 @@ from prefrl_envs.reacher_circle import ReacherCircleEnv
 from prefrl_envs.track import HALF_WIDTH, SHOULDER, Track
 
 from prefrl.data.episode import Episode, cut
+from prefrl.data.info_keys import SIM_STATE
 from prefrl.environments.make import make_env
 from prefrl.errors import EnvError
 from prefrl.rendering.clips import Renderer
@@ -37,13 +38,13 @@ def record(env_id: str, steps: int) -> Episode:
     env = RecordSimState(gym.make(env_id))
     obs, info = env.reset(seed=5)
     env.action_space.seed(5)
-    rows, actions, rewards, states = [obs], [], [], [info["sim_state"]]
+    rows, actions, rewards, states = [obs], [], [], [info[SIM_STATE]]
     for _ in range(steps):
         actions.append(env.action_space.sample())
         obs, reward, _, _, info = env.step(actions[-1])
         rows.append(obs)
         rewards.append(reward)
-        states.append(info["sim_state"])
+        states.append(info[SIM_STATE])
     return Episode(
         obs={"obs": np.array(rows, dtype=np.float32)},
         actions=np.array(actions, dtype=np.float32),

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from prefrl.config.run import TrainConfig
+from prefrl.data.info_keys import SIM_STATE
 from prefrl.data.segment import Segment
 from prefrl.environments.make import make_env, try_env
 from prefrl.errors import EnvError
@@ -20,7 +21,7 @@ def play(game: str, steps: int, **kwargs: object) -> tuple[list, list, list, lis
     env = RecordSimState(gym.make(f"ale_py:ALE/{game}-v5", render_mode="rgb_array", **RAM, **kwargs))
     env.action_space.seed(3)
     obs, info = env.reset(seed=3)
-    told, states, frames, actions = [obs], [info["sim_state"]], [env.render()], []
+    told, states, frames, actions = [obs], [info[SIM_STATE]], [env.render()], []
     while len(actions) < steps:
         actions.append(env.action_space.sample())
         obs, _, terminated, truncated, info = env.step(actions[-1])
@@ -28,7 +29,7 @@ def play(game: str, steps: int, **kwargs: object) -> tuple[list, list, list, lis
             obs, info = env.reset()
             actions[-1] = None
         told.append(obs)
-        states.append(info["sim_state"])
+        states.append(info[SIM_STATE])
         frames.append(env.render())
     return told, states, frames, actions
 

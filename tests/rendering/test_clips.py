@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from prefrl.data.info_keys import SIM_STATE
 from prefrl.data.segment import Segment
 from prefrl.errors import EnvError
 from prefrl.rendering.clips import Renderer, write_mp4
@@ -33,10 +34,10 @@ def segment_of(states: np.ndarray) -> Segment:
 def record(env: gym.Env, steps: int) -> np.ndarray:
     """States (steps + 1, state_dim) of one episode under random actions."""
     env = RecordSimState(env)
-    states = [env.reset(seed=2)[1]["sim_state"]]
+    states = [env.reset(seed=2)[1][SIM_STATE]]
     env.action_space.seed(2)
     for _ in range(steps):
-        states.append(env.step(env.action_space.sample())[4]["sim_state"])
+        states.append(env.step(env.action_space.sample())[4][SIM_STATE])
     return np.stack(states)
 
 
@@ -293,7 +294,7 @@ def test_what_is_no_picture_is_refused(picture: object, what: str) -> None:
 
 
 def test_an_unknown_environment_is_one_line() -> None:
-    with pytest.raises(EnvError, match="cannot make NoSuchEnv-v0") as caught:
+    with pytest.raises(EnvError, match="there is no environment NoSuchEnv-v0") as caught:
         Renderer("NoSuchEnv-v0")
     assert "\n" not in str(caught.value)
 

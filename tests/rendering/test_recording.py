@@ -14,8 +14,10 @@ from prefrl.config.algorithms import PPOConfig
 from prefrl.config.rewards import RewardConfig
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode, cut
+from prefrl.data.info_keys import JPEG_FRAME, SIM_STATE
 from prefrl.data.segment import Film, Segment
-from prefrl.environments.make import Guarded, make_venv
+from prefrl.environments.guarded import Guarded
+from prefrl.environments.make import make_venv
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import EnvError, StoreError, UsageError
 from prefrl.evaluation.evaluate import evaluate
@@ -141,9 +143,9 @@ def test_mujoco_is_drawn_as_clips_are_in_several_environments_by_turns() -> None
     with Renderer("Hopper-v5", size=256) as renderer:
         for _ in range(4):
             taken, known = (e.step(np.full((2, 3), 0.3, np.float32))[3] for e in (venv, states))
-            pictures = [decompress(info["jpeg_frame"]).astype(int) for info in taken]
+            pictures = [decompress(info[JPEG_FRAME]).astype(int) for info in taken]
             for picture, info in zip(pictures, known, strict=True):
-                restore(renderer._env, info["sim_state"])
+                restore(renderer._env, info[SIM_STATE])
                 assert np.abs(picture - renderer._draw()).mean() < 4
             assert (pictures[0] != pictures[1]).any()
     venv.close()
@@ -153,7 +155,7 @@ def test_mujoco_is_drawn_as_clips_are_in_several_environments_by_turns() -> None
 def test_pictures_that_can_be_converted_are(fault: str) -> None:
     env = RecordFrames(toy_envs.Flickers(fault, good=0, render_mode="rgb_array"), {})
     pixel = {"float": 128, "nan": 0, "grey": 7, "alpha": 9}[fault]
-    np.testing.assert_allclose(decompress(env.reset()[1]["jpeg_frame"]), np.full((8, 8, 3), pixel), atol=1)
+    np.testing.assert_allclose(decompress(env.reset()[1][JPEG_FRAME]), np.full((8, 8, 3), pixel), atol=1)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_the_memory_of_a_recording_is_bounded(monkeypatch: pytest.MonkeyPatch) -
     class Noise(toy_envs.OneStep):
         def step(self, action: np.ndarray):
             *rest, info = super().step(action)
-            return *rest, {**info, "jpeg_frame": noise(10_000)}
+            return *rest, {**info, JPEG_FRAME: noise(10_000)}
 
     venv = RecordingVecEnv(DummyVecEnv([Noise]))
     venv.reset()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefrl.data.info_keys import RESET_SEED, SIM_STATE
 from prefrl.errors import EnvError
 from prefrl.rendering.simulator_state import RecordSimState, restore, set_up_mujoco, snapshot, snapshotter
 
@@ -71,7 +72,7 @@ class Counter(gym.Env):
 def test_an_environment_may_bring_its_own_state() -> None:
     env = RecordSimState(Counter())
     env.unwrapped.count = 4.0
-    np.testing.assert_array_equal(env.reset(seed=0)[1]["sim_state"], [4])
+    np.testing.assert_array_equal(env.reset(seed=0)[1][SIM_STATE], [4])
     restore(env, np.array([7.0]))
     assert env.unwrapped.count == 7
     with pytest.raises(EnvError, match=r"a state of Counter has shape \(2,\), want \(1,\)"):
@@ -152,7 +153,7 @@ def test_recording_adds_the_state_after_the_step_and_changes_nothing(env_id: str
     recorded, plain = RecordSimState(gym.make(env_id)), gym.make(env_id)
     obs, info = recorded.reset(seed=1)
     np.testing.assert_array_equal(obs, plain.reset(seed=1)[0])
-    states = [info["sim_state"]]
+    states = [info[SIM_STATE]]
     plain.action_space.seed(1)
     for _ in range(10):
         action = plain.action_space.sample()
@@ -160,8 +161,8 @@ def test_recording_adds_the_state_after_the_step_and_changes_nothing(env_id: str
         expected = plain.step(action)
         np.testing.assert_array_equal(obs, expected[0])
         assert (reward, terminated, truncated) == expected[1:4]
-        np.testing.assert_array_equal(info["sim_state"], snapshot(plain))
-        states.append(info["sim_state"])
+        np.testing.assert_array_equal(info[SIM_STATE], snapshot(plain))
+        states.append(info[SIM_STATE])
     assert len({state.tobytes() for state in states}) == 11
     np.testing.assert_array_equal(recorded.reset()[0], plain.reset()[0])
 
@@ -169,22 +170,22 @@ def test_recording_adds_the_state_after_the_step_and_changes_nothing(env_id: str
 def test_seeds_of_resets_replay_episodes() -> None:
     env = RecordSimState(gym.make("LunarLander-v3"))
     first, info = env.reset(seed=5)
-    assert info["reset_seed"] == 5
+    assert info[RESET_SEED] == 5
     second, info = env.reset()
-    drawn = info["reset_seed"]
+    drawn = info[RESET_SEED]
     assert 0 <= drawn < 2**31
     assert not np.array_equal(first, second)
     after = env.step(2)
-    assert after[4]["reset_seed"] == drawn
+    assert after[4][RESET_SEED] == drawn
     other = gym.make("LunarLander-v3")
     np.testing.assert_array_equal(other.reset(seed=drawn)[0], second)
     np.testing.assert_array_equal(other.step(2)[0], after[0])
 
     env.reset(seed=5)
-    assert env.reset()[1]["reset_seed"] == drawn
-    assert env.reset()[1]["reset_seed"] != drawn
+    assert env.reset()[1][RESET_SEED] == drawn
+    assert env.reset()[1][RESET_SEED] != drawn
     env.reset(seed=6)
-    assert env.reset()[1]["reset_seed"] != drawn
+    assert env.reset()[1][RESET_SEED] != drawn
 
 
 SET_UP = "from prefrl.rendering.simulator_state import set_up_mujoco as s; s(); "

@@ -297,7 +297,7 @@ def test_what_is_no_run_folder_cannot_be_resumed(tmp_path: Path) -> None:
 def test_the_folder_is_named_after_environment_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run = train(dataclasses.replace(SMALL, seed=4))
-    assert run.path == Path("runs/MoveRight-v0-4")
+    assert run.path == tmp_path / "runs/MoveRight-v0-4"
     assert run.path.is_dir()
 
 

@@ -1,0 +1,53 @@
+"""Play a few episodes before a run starts: whether they can be recorded, and are long enough to ask about."""
+
+from typing import Any
+
+import gymnasium as gym
+
+from prefrl.config.run import TrainConfig
+from prefrl.data.spaces import is_finite, named
+from prefrl.environments.guarded import Guarded
+from prefrl.errors import EnvError, UsageError
+
+EPISODES = 5
+"""Most episodes to play; one is enough if it lasts as long as a clip."""
+
+
+def check_episodes(env: Guarded, config: TrainConfig) -> None:
+    """Act at random until an episode has lasted as long as a clip. One that terminates earlier is fine, too.
+
+    Raises:
+        EnvError: `env` cannot be reset or stepped, or starts with numbers that cannot be recorded.
+        UsageError: it truncates all its episodes before a clip would be full.
+    """
+    env.action_space.seed(config.seed)
+    wanted = config.segment_length if config.reward == "learned" and config.labels else 1
+    truncated_after: list[int] = []
+    for seed in (config.seed, *[None] * (EPISODES - 1)):
+        _check_start(env.reset(seed=seed)[0], config.env_id)
+        steps, truncated = _play(env, wanted)
+        if steps == wanted:
+            return
+        truncated_after += [steps] * truncated
+    if truncated_after:
+        longest = max(truncated_after)
+        raise UsageError(
+            f"{config.env_id} truncates its episodes after {longest} steps, before a clip of --segment-length {wanted} "
+            f"is full; give --segment-length {longest} or less"
+        )
+
+
+def _play(env: gym.Env[Any, Any], longest: int) -> tuple[int, bool]:
+    """Steps of an episode, cut after `longest`, and whether the environment truncated it."""
+    for step in range(1, longest + 1):
+        *_, terminated, truncated, _ = env.step(env.action_space.sample())
+        if terminated or truncated:
+            return step, bool(truncated and not terminated)
+    return longest, False
+
+
+def _check_start(obs: Any, name: str) -> None:
+    if not is_finite(named(obs)):
+        raise EnvError(
+            f"{name}: reset() observed NaN, infinity or what float32 cannot hold (beyond 3.4e38); mend it there"
+        )
