@@ -7,6 +7,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from prefrl.data.spaces import ActionSpec, ArraySpec, Spaces, named
+from prefrl.environments.actions import bounds
 from prefrl.errors import EnvError
 
 LARGEST_ACTION = 1e12
@@ -53,8 +54,8 @@ def _check_actions(space: spaces.Space[Any], name: str) -> None:
 
 def _fault_of_bounds(space: spaces.Box) -> str | None:
     """Why nothing can be chosen between the bounds of `space`, or the choice is not kept in float32."""
-    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-    if np.isnan(low).any() or np.isnan(high).any():
+    low, high = bounds(space)
+    if np.isnan(space.low).any() or np.isnan(space.high).any():
         return "with bounds that are no numbers"
     if (low > high).any():
         return "with a lower bound above the upper one"
@@ -63,7 +64,7 @@ def _fault_of_bounds(space: spaces.Box) -> str | None:
     both = np.isfinite(low) & np.isfinite(high)
     largest = np.where(both, np.maximum(np.abs(low), np.abs(high)), 0.0)
     if largest.max() > LARGEST_ACTION:
-        return f"with finite bounds beyond {LARGEST_ACTION:g}, where float32 is coarse (infinite ones are understood)"
+        return f"with finite bounds beyond {LARGEST_ACTION:g}, where float32 is coarse; infinite ones are fine"
     with np.errstate(invalid="ignore"):  # of what is not finite
         narrow = both & (high - low < np.maximum(largest * NARROWEST, 1e-30))
     return "with bounds so near each other that float32 hardly tells them apart" if narrow.any() else None

@@ -68,3 +68,31 @@ def test_other_actions_are_refused_in_one_line(space: spaces.Space, said: str) -
         spaces_of(PLACE, space, "it")
     assert str(caught.value).startswith(f"it acts by {space}; {said}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1.0, 1.0, "with a component that has only one value"),
+        ([0.0, 2.0], [1.0, 2.0], "with a component that has only one value"),
+        (np.nan, 1.0, "with bounds that are no numbers"),
+        (2.0, 1.0, "with a lower bound above the upper one"),
+        (-1e15, 1e15, "with finite bounds beyond 1e+12"),
+        (0.0, 1e20, "with finite bounds beyond 1e+12"),
+        (100.0, 100.0001, "with bounds so near each other"),
+        (-1e-40, 1e-40, "with bounds so near each other"),
+    ],
+)
+def test_bounds_between_which_nothing_can_be_chosen_are_refused(low: object, high: object, said: str) -> None:
+    space = spaces.Box(-1, 1, (2,), np.float32)  # changed afterwards: Gymnasium refuses some of them at first
+    space.low[:], space.high[:] = low, high
+    with pytest.raises(EnvError) as caught:
+        spaces_of(PLACE, space, "it")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("it acts by Box(")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-np.inf, np.inf), (0, np.inf), (-3.4e38, 3.4e38), (-1e-6, 1e-6), (0, 1e9)])
+def test_other_bounds_are_fine(low: float, high: float) -> None:
+    assert spaces_of(PLACE, spaces.Box(low, high, (2,), np.float32), "it").action == ActionSpec(2, "box")
