@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import true
 
 from prefrl.data.text import plain, shell
 from prefrl.errors import CheckpointError, PrefrlError, StoreError
@@ -13,9 +13,11 @@ from prefrl.feedback.answer import fingerprint
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.files import sha256
 from prefrl.runs.run_dir import RunDir, agent_sums
+from prefrl.store.pages import read_pages
 from prefrl.store.run_store import has_store, open_store
 from prefrl.store.salvage import readable
 from prefrl.store.schema import metadata, row_segment, segments, verify
+from prefrl.store.store import Store
 
 
 def checkup(run_dir: Path) -> int:
@@ -64,9 +66,10 @@ def check_store(run: RunDir, found: Found) -> str:
             return "not there yet"
         raise StoreError("missing; restore a copy")
     try:
-        with open_store(run) as store:
-            with store.transaction() as connection:
-                _verify_rows(connection)
+        with open_store(run, reads_only=True) as store:
+            store.check()
+            with store.explained():
+                _verify_rows(store)
             return f"{store.num_answers()} answers to {store.num_questions()} questions"
     except StoreError as error:
         saved = len(readable(run.store_url))
@@ -75,13 +78,14 @@ def check_store(run: RunDir, found: Found) -> str:
         ) from error
 
 
-def _verify_rows(connection: Connection) -> None:
+def _verify_rows(store: Store) -> None:
     for table in metadata.tables.values():
         if "crc" in table.columns:
-            for row in connection.execute(select(table)).mappings():
-                verify(table, row)
-                if table is segments:
-                    row_segment(row)
+            for page in read_pages(store.transaction, table, true()):
+                for row in page:
+                    verify(table, row)
+                    if table is segments:
+                        row_segment(row)
 
 
 def check_answers(run: RunDir, found: Found) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from prefrl.data.text import plain
+
 PIP = f"{sys.executable} -m pip"
 APT_RENDERING = "apt-get install libegl1 libgl1-mesa-dri"
 
@@ -51,9 +53,9 @@ def doctor() -> int:
     """Print every finding; the exit code: 0 if all is well, else 3."""
     ill = 0
     for finding in findings():
-        print(f"{'ok' if finding.remedy is None else 'PROBLEM':8}{finding.name:20}{finding.found}")
+        print(f"{'ok' if finding.remedy is None else 'PROBLEM':8}{finding.name:20}{plain(finding.found)}")
         if finding.remedy is not None:
-            print(f"{'':8}{'to mend it:':20}{finding.remedy}")
+            print(f"{'':8}{'to mend it:':20}{plain(finding.remedy)}")
             ill += 1
     print("All is well." if ill == 0 else f"{ill} problem{'s' * (ill > 1)}.")
     return 0 if ill == 0 else 3

@@ -93,7 +93,7 @@ def read_run(path: Path) -> tuple[TrainConfig, Checkpoint, list[Answer]]:
     config, checkpoint = run.config, run.latest_checkpoint()
     if checkpoint is None:
         raise CheckpointError(f"{path} has no checkpoint yet; go on with: prefrl resume {shell(path)}")
-    with open_store(run) as store:
+    with open_store(run, reads_only=True) as store:
         info, answers = store.info(), store.answers()
     if info is None or info.env_id != config.env_id:
         raise StoreError(f"{path}/preferences.sqlite is not of this run: it does not hold {config.env_id}")

@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Protocol, Self, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -94,7 +94,23 @@ class Answer:
         return replace(self, seq=seq)
 
 
-def standing(answers: Sequence[Answer], *, repeats: bool = False) -> list[Answer]:
+class Given(Protocol):
+    """As much of an answer as tells whether it counts."""
+
+    @property
+    def seq(self) -> int | None: ...
+    @property
+    def value(self) -> Any: ...
+    @property
+    def replaces(self) -> int | None: ...
+    @property
+    def is_repeat(self) -> bool: ...
+
+
+G = TypeVar("G", bound=Given)
+
+
+def standing(answers: Sequence[G], *, repeats: bool = False) -> list[G]:
     """Those of `answers` that count: neither replaced by a later one nor taking one back, and no repeats.
 
     With `repeats`, the repeats that count in place of the others. This is the one place that decides it; the store's

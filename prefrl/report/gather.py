@@ -143,10 +143,10 @@ def gather(path: Path, name: str) -> Run:
     by_annotator: dict[str, list[Answer]] = {}
     goal = config.goal
     if has_store(run_dir):
-        with open_store(run_dir) as store:
-            answers, info = store.answers(), store.info()
-            names = dict.fromkeys(answer.annotator for answer in answers)
-            by_annotator = {annotator: store.answers_of(annotator) for annotator in names}
+        with open_store(run_dir, reads_only=True) as store:
+            given, info = store.answers(repeats=True), store.info()
+            answers = [answer for answer in given if not answer.is_repeat]
+            by_annotator = _by_annotator(given)
             goal = info.goal if info else goal
     paid_true = config.reward == "true"
     judged, notes = (None, []) if paid_true else _judge(run_dir, config, answers)
@@ -163,6 +163,13 @@ def gather(path: Path, name: str) -> Run:
         judged,
         notes,
     )
+
+
+def _by_annotator(given: list[Answer]) -> dict[str, list[Answer]]:
+    """Annotator -> their answers that count, repeats included, in order."""
+    count = {answer.seq for repeats in (False, True) for answer in standing(given, repeats=repeats)}
+    names = dict.fromkeys(answer.annotator for answer in given if not answer.is_repeat)
+    return {name: [a for a in given if a.annotator == name and a.seq in count] for name in names}
 
 
 def _judge(run_dir: RunDir, config: TrainConfig, answers: list[Answer]) -> tuple[Judged | None, list[str]]:

@@ -88,7 +88,7 @@ class Studio:
         self._run, self.judged, self._stack = run, judged, ExitStack()
         self.missing: str | None = None
         self._number = {_key(segment): index for index, segment in enumerate(judged.segments)}
-        self._store = self._stack.enter_context(open_store(run.run_dir))
+        self._store = self._stack.enter_context(open_store(run.run_dir, reads_only=True))
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._renderer: Renderer | None = None
         self._tried = False

@@ -10,11 +10,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from prefrl.errors import PrefrlError, StorageError, StoreError
+from prefrl.errors import PrefrlError, StorageError, StoreError, UsageError
 from prefrl.feedback.kinds import UnknownKindError
 from prefrl.store.schema import SCHEMA_VERSION, meta, metadata, seal
 
-BUSY_TIMEOUT = 10
+BUSY_TIMEOUT = 30
 """Seconds to wait for another process to finish writing."""
 
 WRITERS = 0x70726566
@@ -22,12 +22,16 @@ WRITERS = 0x70726566
 
 
 def make_engine(url: str) -> Engine:
-    """An engine that looks at nothing yet."""
+    """An engine that looks at nothing yet.
+
+    Raises:
+        UsageError: it is of another database than those that stores are kept in.
+    """
     address = make_url(url)
     if address.get_backend_name() == "postgresql":
         return _make_postgresql(url)
-    if address.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+    if address.get_driver_name() != "pysqlite":
+        raise UsageError(f"{address} is of another database than SQLite and PostgreSQL; name one of these")
     if address.database in (None, "", ":memory:"):
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
@@ -42,6 +46,8 @@ def make_engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
+        if writes and connection.get_execution_options().get("reads_only", False):
+            raise StoreError(f"{name(engine)} was opened to be read alone; open it anew to write to it")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -3,8 +3,7 @@
 import json
 import shutil
 import uuid
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,34 +13,40 @@ import numpy as np
 from prefrl.data.spaces import Spaces
 from prefrl.errors import StoreError, UsageError
 from prefrl.runs.files import storage
-from prefrl.runs.run_dir import RunDir, sqlite_url, versions
+from prefrl.runs.run_dir import STORE_FILE, RunDir, sqlite_url, versions
 from prefrl.store import rows as dump
 from prefrl.store import salvage, version1
-from prefrl.store.formats import FORMATS
+from prefrl.store.engines import sqlite_file
+from prefrl.store.formats import FORMATS, check_columns
+from prefrl.store.migrations import RUN
 from prefrl.store.rows import Dump
+from prefrl.store.run_store import has_store
 from prefrl.store.store import Store, StoreInfo
+from prefrl.store.validate import check
 
 Format = Literal["jsonl", "npz", "parquet", "minari"]
 NAME, VERSION = "prefrl preferences", 2
 
 
 def open_store(path: Path) -> Store:
-    """The store of a run folder, or in a file. Errors are those of `store_file` and `Store`."""
-    return Store(sqlite_url(store_file(path)))
-
-
-def store_file(path: Path) -> Path:
-    """`path` itself if it is a file, or the store's file in the run folder at `path`.
+    """The store of a run folder, or in a file, to be read alone.
 
     Raises:
         UsageError: there is none.
+        StoreError: it is damaged.
     """
+    url, run = _store_at(path)
+    return Store(url, run, reads_only=True)
+
+
+def _store_at(path: Path) -> tuple[str, str]:
+    """The URL of the store of a run folder, or in a file, and what the run is called there."""
     if path.is_file():
-        return path
-    file = RunDir.open(path).path / "preferences.sqlite"
-    if not file.is_file():
-        raise UsageError(f"{path} has no preferences.sqlite yet; let it train for a moment")
-    return file
+        return sqlite_url(path), RUN
+    run = RunDir.open(path)
+    if not has_store(run):
+        raise UsageError(f"{path} has no {STORE_FILE} yet; let it train for a moment")
+    return run.store_url, run.store_run
 
 
 def export(source: Path, form: Format, folder: Path, *, salvaged: bool = False) -> dict[str, int]:
@@ -73,9 +78,12 @@ def export(source: Path, form: Format, folder: Path, *, salvaged: bool = False) 
 
 
 def _salvaged(source: Path) -> Dump:
-    held = salvage.read(sqlite_url(store_file(source)))
+    url, _ = _store_at(source)
+    if sqlite_file(url) is None:
+        raise UsageError(f"the store of {source} is on a server, which keeps it whole; export it without --salvage")
+    held = salvage.read(url)
     if not any(held.rows.values()):
-        raise StoreError(f"nothing in {store_file(source)} can be read; restore a copy")
+        raise StoreError(f"nothing in {sqlite_file(url)} can be read; restore a copy")
     return held
 
 
@@ -127,6 +135,8 @@ def import_(folder: Path, store: Path) -> dict[str, int]:
     if store.exists():
         raise UsageError(f"{store} exists already; name a new file")
     held = _read(folder)
+    with _explained(folder):
+        check(held)
     unfinished = store.with_name(f".{store.name}.{uuid.uuid4().hex}")
     try:
         with storage(store):
@@ -146,7 +156,8 @@ def _read(folder: Path) -> Dump:
     with _explained(folder):
         environment = head["environment"]
         if head["version"] == 1:
-            rows = version1.upgrade(_tables(folder, head, {name: version1.columns(name) for name in version1.TABLES}))
+            tables = {name: version1.columns(name) for name in version1.TABLES}
+            rows = version1.upgrade(_tables(folder, head, tables, optional=("films", "repeats")))
             return Dump(environment and version1.make_info(environment), rows)
         obs = {column: _obs_type(column, dtype) for column, dtype in head["observations"].items()}
         rows = _tables(folder, head, {name: dump.columns(name, obs) for name in dump.TABLES})
@@ -160,8 +171,11 @@ def _obs_type(column: str, dtype: str) -> np.dtype[Any]:
     return np.dtype(dtype)
 
 
-def _tables(folder: Path, head: dict[str, Any], tables: dict[str, dump.Columns]) -> dict[str, list[dump.Row]]:
+def _tables(
+    folder: Path, head: dict[str, Any], tables: dict[str, dump.Columns], optional: Sequence[str] = ()
+) -> dict[str, list[dump.Row]]:
     form, (_, read) = head["files"], FORMATS[head["files"]]
+    check_columns({*head["rows"], *optional}, tables)
     rows: dict[str, list[dump.Row]] = {name: [] for name in tables}
     for name, count in head["rows"].items():
         rows[name] = read(folder / f"{name}.{form}", tables[name])
@@ -172,15 +186,16 @@ def _tables(folder: Path, head: dict[str, Any], tables: dict[str, dump.Columns])
 
 def _head(folder: Path) -> dict[str, Any]:
     try:
-        head: dict[str, Any] = json.loads((folder / "meta.json").read_bytes())
-        known = head["format"] == NAME
-    except (OSError, ValueError, LookupError, TypeError):
-        known = False
-    if not known:
+        head: Any = json.loads((folder / "meta.json").read_bytes())
+    except OSError:
+        head = None
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{folder}/meta.json cannot be read ({type(error).__name__}); export it again") from error
+    if not isinstance(head, dict) or head.get("format") != NAME:
         raise UsageError(f"{folder} is no export: it has no meta.json of prefrl; name a folder that prefrl export made")
-    if head["version"] not in (1, VERSION):
+    if head.get("version") not in (1, VERSION):
         raise StoreError(
-            f"{folder} has format version {head['version']}, and this prefrl reads versions 1 to {VERSION}; "
+            f"{folder} has format version {head.get('version')}, and this prefrl reads versions 1 to {VERSION}; "
             "use the prefrl that wrote it"
         )
     return head
@@ -188,9 +203,12 @@ def _head(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Turn whatever a damaged file makes a reader raise into an error of `folder`."""
+    """Turn whatever a file of others makes a reader raise into an error of `folder`."""
     try:
         yield
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile, StoreError) as error:
-        said = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
+    except UsageError:  # a package is missing
+        raise
+    except Exception as error:
+        bare = isinstance(error, ValueError | OSError | StoreError)
+        said = str(error) if bare else f"{type(error).__name__}: {error}"
         raise StoreError(f"{folder} cannot be imported ({said}); export it again") from error

@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prefrl.errors import UsageError
 from prefrl.store.rows import Columns, Row
+from prefrl.store.sizes import arrow, check_npz, read_parquet_table
 
 Reader = Callable[[Path, Columns], list[Row]]
 Writer = Callable[[Path, Columns, list[Row]], None]
@@ -50,23 +50,48 @@ def _to_json(name: str, value: Any) -> Any:
 def read_jsonl(path: Path, columns: Columns) -> list[Row]:
     """What `write_jsonl` wrote."""
     with path.open(encoding="utf-8") as file:
-        return [_from_json(json.loads(line), columns) for line in file]
+        return [_from_json(json.loads(line, parse_constant=_refuse), columns) for line in file]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _from_json(found: dict[str, Any], columns: Columns) -> Row:
-    row = {name: found[name] for name in columns}
-    for name, kind in columns.items():
-        value = row[name]
-        if name in JSON and value is not None:
-            row[name] = json.dumps(value)
-        elif kind is bytes:
-            row[name] = tuple(base64.b64decode(jpeg, validate=True) for jpeg in value)
-        elif is_array(kind) and isinstance(value, dict):
-            data = base64.b64decode(value["base64"], validate=True)
-            row[name] = np.frombuffer(data, kind.newbyteorder("<")).reshape(value["shape"]).astype(kind)
-        elif is_array(kind) and value is not None:
-            row[name] = np.array(value, kind)
-    return _with_width(row)
+    check_columns(found, columns)
+    return _with_width({name: _from_value(name, kind, found[name]) for name, kind in columns.items()})
+
+
+def _from_value(name: str, kind: Any, value: Any) -> Any:
+    if name in JSON and value is not None:
+        return json.dumps(value)
+    if kind is bytes:
+        return tuple(base64.b64decode(jpeg, validate=True) for jpeg in value)
+    if is_array(kind) and isinstance(value, dict):
+        data = base64.b64decode(value["base64"], validate=True)
+        return np.frombuffer(data, kind.newbyteorder("<")).reshape(value["shape"]).astype(kind)
+    return _cast(name, np.array(value), kind) if is_array(kind) and value is not None else value
+
+
+def _cast(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """`array` of numbers as JSON has them, with elements of type `dtype`, which must hold them."""
+    if array.size and not np.can_cast(array.dtype, dtype, "same_kind" if dtype.kind == "f" else "unsafe"):
+        raise ValueError(f"{name} has elements of type {array.dtype}, want {dtype}")
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, which is refused later
+        made = array.astype(dtype)
+    if dtype.kind != "f" and array.size and (array.dtype.kind not in "biu" or not np.array_equal(made, array)):
+        raise ValueError(f"{name} has elements that are no {dtype}")
+    return made
+
+
+def check_columns(found: Iterable[str], columns: Iterable[str]) -> None:
+    """Raise ValueError unless `found` are these `columns`."""
+    missing, more = {*columns} - {*found}, {*found} - {*columns}
+    if missing or more:
+        what = (
+            f"lacks {', '.join(map(repr, sorted(missing)))}" if missing else f"has {', '.join(map(repr, sorted(more)))}"
+        )
+        raise ValueError(f"a row {what}; its columns are {', '.join(columns)}")
 
 
 def _with_width(row: Row) -> Row:
@@ -119,8 +144,10 @@ def _ragged(name: str, values: Sequence[NDArray[Any] | None], dtype: np.dtype[An
 
 def read_npz(path: Path, columns: Columns) -> list[Row]:
     """What `write_npz` wrote."""
+    check_npz(path)
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         found = {name: archive[name] for name in archive.files}
+    check_columns({_of(name, columns) for name in found}, columns)
     count = len(found[next(iter(columns))])  # each table begins with a number
     lists = {name: _column(found, name, kind) for name, kind in columns.items()}
     if any(len(values) != count for values in lists.values()):
@@ -128,20 +155,36 @@ def read_npz(path: Path, columns: Columns) -> list[Row]:
     return [{name: lists[name][i] for name in columns} for i in range(count)]
 
 
+def _of(name: str, columns: Columns) -> str:
+    """The column that an array of an archive belongs to."""
+    column, _, part = name.rpartition(".")
+    return column if name not in columns and part in ("values", "shapes", "missing", "counts") else name
+
+
 def _column(found: dict[str, NDArray[Any]], name: str, kind: Any) -> list[Any]:
     if is_array(kind):
-        return _unravel(found, name) if f"{name}.values" in found else [a.astype(kind) for a in found[name]]
+        return _unravel(found, name, kind) if f"{name}.values" in found else [*_typed(name, found[name], kind)]
     if kind is bytes:
-        jpegs = [jpeg.tobytes() for jpeg in _unravel(found, name) if jpeg is not None]
-        ends = accumulate(found[f"{name}.counts"].tolist(), initial=0)
-        return [tuple(jpegs[start:stop]) for start, stop in pairwise(ends)]
-    values = found[name].astype(_scalar(kind), casting="same_kind").tolist()
+        jpegs = [jpeg.tobytes() for jpeg in _unravel(found, name, np.dtype(np.uint8)) if jpeg is not None]
+        counts = found[f"{name}.counts"].tolist()
+        if min(counts, default=0) < 0 or sum(counts) != len(jpegs):
+            raise ValueError(f"{name} has other pictures than it counts")
+        return [tuple(jpegs[start:stop]) for start, stop in pairwise(accumulate(counts, initial=0))]
+    if found[name].dtype.kind not in {int: "iu", float: "f", bool: "b", str: "U"}[kind]:
+        raise ValueError(f"{name} has elements of type {found[name].dtype}")
+    values = found[name].tolist()
     missing = found[f"{name}.missing"].tolist() if f"{name}.missing" in found else [False] * len(values)
     return [None if gone else value for value, gone in zip(values, missing, strict=True)]
 
 
-def _unravel(found: dict[str, NDArray[Any]], name: str) -> list[NDArray[Any] | None]:
-    flat, shapes = found[f"{name}.values"], found[f"{name}.shapes"]
+def _typed(name: str, array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if array.dtype.newbyteorder("=") != dtype:
+        raise ValueError(f"{name} has elements of type {array.dtype}, want {dtype}")
+    return array.astype(dtype, copy=False)
+
+
+def _unravel(found: dict[str, NDArray[Any]], name: str, dtype: np.dtype[Any]) -> list[NDArray[Any] | None]:
+    flat, shapes = _typed(name, found[f"{name}.values"], dtype), found[f"{name}.shapes"]
     there: NDArray[np.bool_] = np.all(shapes >= 0, axis=1)
     ends = accumulate(np.where(there, shapes.prod(axis=1), 0).tolist(), initial=0)
     arrays = [flat[start:stop] for start, stop in pairwise(ends)]
@@ -180,7 +223,8 @@ def _to_lists(arrays: list[NDArray[Any] | None], dtype: np.dtype[Any]) -> Any:
 
 def read_parquet(path: Path, columns: Columns) -> list[Row]:
     """What `write_parquet` wrote."""
-    found = arrow().parquet.read_table(path)
+    found = read_parquet_table(path)
+    check_columns(found.column_names, columns)
     lists: dict[str, list[Any]] = {}
     for name, kind in columns.items():
         if is_array(kind):
@@ -202,26 +246,14 @@ def _from_lists(column: Any, dtype: np.dtype[Any]) -> list[NDArray[Any] | None]:
             raise ValueError("the rows of an array have different lengths")
         shape.append(int(widths[0]) if len(widths) else 0)
         inner = inner.flatten()
+    if inner.null_count:
+        raise ValueError("an array lacks elements")
     flat = inner.to_numpy(zero_copy_only=False)
     if not np.can_cast(flat.dtype, dtype, "same_kind"):
         raise ValueError(f"an array has elements of type {flat.dtype}, want {dtype}")
     stacked = flat.reshape(len(rows), *shape)
     parts = zip(counts, pairwise(accumulate((count or 0 for count in counts), initial=0)), strict=True)
     return [None if count is None else stacked[start:stop].astype(dtype) for count, (start, stop) in parts]
-
-
-def arrow() -> Any:
-    """The pyarrow module.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UsageError(f"Parquet needs pyarrow ({error}); try: pip install 'prefrl[parquet]'") from error
-    return pyarrow
 
 
 FORMATS: dict[str, tuple[Writer, Reader]] = {

@@ -1,18 +1,22 @@
-"""Read what the rows of a database mean: the run's description, its questions, the answers to them."""
+"""Read what the rows of a database mean: the run's description, its questions, the answers to them.
+
+What may be long is read in pages, and decoded between them.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, select, true
 
-from prefrl.data.segment import Film
+from prefrl.data.segment import Segment
 from prefrl.data.spaces import Spaces
 from prefrl.feedback.answer import Answer
 from prefrl.feedback.kinds import kind_of
 from prefrl.feedback.question import Question
 from prefrl.store import schema
 from prefrl.store.info import StoreInfo
+from prefrl.store.pages import Read, chunks, read_rows
 from prefrl.store.schema import annotators, answers, question_segments, questions, runs, segments, verify
 
 
@@ -39,35 +43,54 @@ def info_values(info: StoreInfo) -> dict[str, Any]:
     }
 
 
-def load_questions(
-    connection: Connection, condition: ColumnElement[bool], with_films: bool = False
-) -> dict[int, Question]:
-    """id -> question, of the rows of `questions` that meet `condition`; each segment is decoded once."""
-    rows = connection.execute(select(questions).where(condition)).mappings().all()
-    asked = select(questions.c.id).where(condition)
-    places = select(question_segments).where(question_segments.c.question_id.in_(asked))
-    listed = connection.execute(places.order_by(question_segments.c.question_id, question_segments.c.place)).mappings()
-    ids: dict[int, list[int]] = {row["id"]: [] for row in rows}
-    for row in listed:
+def load_questions(read: Read, ids: Iterable[int], with_films: bool = False) -> dict[int, Question]:
+    """id -> question, of those of these `ids` that are there. Each segment is decoded once, outside of transactions."""
+    asked: dict[int, Question] = {}
+    held: dict[int, Segment] = {}
+    for some in chunks(ids):
+        with read() as connection:
+            rows = connection.execute(select(questions).where(questions.c.id.in_(some))).mappings().all()
+            in_some = question_segments.c.question_id.in_(some)
+            order = question_segments.c.question_id, question_segments.c.place
+            places = connection.execute(select(question_segments).where(in_some).order_by(*order)).mappings().all()
+        shown = _places(rows, places)
+        held |= _load_segments(read, {id for ids in shown.values() for id in ids} - held.keys(), with_films)
+        asked |= {row["id"]: _question(row, shown[row["id"]], held) for row in rows}
+    return asked
+
+
+def _places(rows: Sequence[RowMapping], places: Sequence[RowMapping]) -> dict[int, list[int]]:
+    """Question id -> ids of its segments, in order."""
+    shown: dict[int, list[int]] = {row["id"]: [] for row in rows}
+    for row in places:
         verify(question_segments, row)
-        if row["place"] != len(ids[row["question_id"]]):
+        if row["place"] != len(shown[row["question_id"]]):
             raise ValueError(f"a segment of question {row['question_id']} is missing")
-        ids[row["question_id"]].append(row["segment_id"])
-    wanted = select(question_segments.c.segment_id).where(question_segments.c.question_id.in_(asked))
-    films = _load_films(connection, wanted) if with_films else {}
-    found = connection.execute(select(segments).where(segments.c.id.in_(wanted))).mappings()
-    held = {row["id"]: schema.row_segment(row, films.get(row["id"])) for row in found}
-    return {row["id"]: _question(row, ids[row["id"]], held) for row in rows}
+        shown[row["question_id"]].append(row["segment_id"])
+    return shown
 
 
-def _question(row: Mapping[Any, Any], ids: list[int], held: Mapping[int, Any]) -> Question:
+def _load_segments(read: Read, ids: Iterable[int], with_films: bool) -> dict[int, Segment]:
+    """Segment id -> segment."""
+    held: dict[int, Segment] = {}
+    for some in chunks(ids):
+        with read() as connection:
+            rows = connection.execute(select(segments).where(segments.c.id.in_(some))).mappings().all()
+            filmed = select(schema.films).where(schema.films.c.segment_id.in_(some))
+            pictures = connection.execute(filmed).mappings().all() if with_films else []
+        films = {row["segment_id"]: schema.row_film(row) for row in pictures}
+        held |= {row["id"]: schema.row_segment(row, films.get(row["id"])) for row in rows}
+    return held
+
+
+def _question(row: Mapping[Any, Any], ids: list[int], held: Mapping[int, Segment]) -> Question:
     verify(questions, row)
     if not ids or not held.keys() >= set(ids):
         raise ValueError(f"a segment of question {row['id']} is missing")
     return make_question(row, tuple(held[id] for id in ids))
 
 
-def make_question(row: Mapping[Any, Any], asked_about: tuple[Any, ...]) -> Question:
+def make_question(row: Mapping[Any, Any], asked_about: tuple[Segment, ...]) -> Question:
     """The question of a row, about these segments.
 
     Raises:
@@ -78,23 +101,17 @@ def make_question(row: Mapping[Any, Any], asked_about: tuple[Any, ...]) -> Quest
     return question
 
 
-def _load_films(connection: Connection, ids: Any) -> dict[int, Film]:
-    """Segment id -> film."""
-    rows = connection.execute(select(schema.films).where(schema.films.c.segment_id.in_(ids))).mappings()
-    return {row["segment_id"]: schema.row_film(row) for row in rows}
-
-
-def load_answers(connection: Connection, condition: ColumnElement[bool]) -> list[Answer]:
+def load_answers(read: Read, condition: ColumnElement[bool]) -> list[Answer]:
     """The rows of `answers` that meet `condition`, in order of `seq`."""
-    rows = connection.execute(select(answers).where(condition).order_by(answers.c.seq)).mappings().all()
-    asked = load_questions(connection, questions.c.id.in_(select(answers.c.question_id).where(condition)))
-    names = load_annotators(connection)
+    rows = read_rows(read, answers, condition)
+    asked = load_questions(read, {row["question_id"] for row in rows})
+    names = load_annotators(read)
     return [row_answer(row, asked, names) for row in rows]
 
 
-def load_annotators(connection: Connection) -> dict[int, str]:
+def load_annotators(read: Read) -> dict[int, str]:
     """id -> name."""
-    rows = connection.execute(select(annotators)).mappings().all()
+    rows = read_rows(read, annotators, true())
     for row in rows:
         verify(annotators, row)
     return {row["id"]: row["name"] for row in rows}

@@ -35,7 +35,7 @@ def migrate(url: str, path: Path) -> Engine:
         StorageError: the disk is full or gone.
     """
     if not os.access(path.parent, os.W_OK) or path.stem.endswith(KEPT):
-        return _in_memory(url)
+        return in_memory(url)
     with storage(path), _alone(path):
         old = make_engine(url)
         try:
@@ -121,7 +121,12 @@ def _keep(old: Connection, path: Path, name: Path) -> None:
         atomic_write(name, old.connection.driver_connection.serialize())  # type: ignore[union-attr]
 
 
-def _in_memory(url: str) -> Engine:
+def in_memory(url: str) -> Engine:
+    """An engine for a copy of the store at `url`, which is of version 1; the copy refuses to be changed.
+
+    Raises:
+        StoreError: the old store is damaged.
+    """
     old, new = make_engine(url), make_engine("sqlite://")
     try:
         with explained(old), old.begin() as connection:

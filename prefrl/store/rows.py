@@ -1,6 +1,6 @@
 """All that a run's store holds, as rows of plain values: what an export is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from prefrl.feedback.question import Question
 from prefrl.store import load, schema
 from prefrl.store.engines import number_on
 from prefrl.store.info import StoreInfo
+from prefrl.store.pages import largest, read_pages
 from prefrl.store.schema import verify
 
 if TYPE_CHECKING:
@@ -92,31 +93,56 @@ def is_obs(column: str) -> bool:
 
 
 def read(store: "Store") -> Dump:
-    """Everything of the store's run. Errors are those of `Store`."""
+    """Everything of the store's run, as it was when this was called. Errors are those of `Store`."""
     info = store.info()
+    with store.explained():
+        rows = {name: [*found] for name, found in each(store).items()}
+        check_references(rows)
+    return Dump(info, rows)
+
+
+def each(store: "Store") -> dict[str, Iterator[Row]]:
+    """Table -> its rows of the store's run, as `read` has them; they are read while they are asked for."""
+    return {name: _rows(store, TABLES[name], condition) for name, condition in _ours(store).items()}
+
+
+def _rows(store: "Store", table: Table, condition: ColumnElement[bool]) -> Iterator[Row]:
+    for page in read_pages(store.transaction, table, condition):
+        for row in page:
+            yield plain(table, row)
+
+
+def _ours(store: "Store") -> dict[str, ColumnElement[bool]]:
+    """Table -> which of its rows are those of the run, and were there at this moment."""
+    grow = schema.segments, schema.questions, schema.answers  # together, where they belong together
+    last = largest(store.transaction, grow)
     with store.transaction() as connection:
-        ours = _ours(connection.scalar(store.number))
-        return Dump(info, {name: _rows(connection, table, ours[name]) for name, table in TABLES.items()})
-
-
-def _ours(run_id: int | None) -> dict[str, ColumnElement[bool]]:
-    """Table -> which of its rows are those of the run."""
-    segments = select(schema.segments.c.id).where(schema.segments.c.run_id == run_id)
-    questions = select(schema.questions.c.id).where(schema.questions.c.run_id == run_id)
-    answers = schema.answers.c.question_id.in_(questions)
+        run_id = connection.scalar(store.number)
+    segments = (schema.segments.c.run_id == run_id) & (schema.segments.c.id <= last["segments"])
+    questions = (schema.questions.c.run_id == run_id) & (schema.questions.c.id <= last["questions"])
+    segment_ids = select(schema.segments.c.id).where(segments)
+    question_ids = select(schema.questions.c.id).where(questions)
+    answers = schema.answers.c.question_id.in_(question_ids) & (schema.answers.c.seq <= last["answers"])
     return {
         "annotators": schema.annotators.c.id.in_(select(schema.answers.c.annotator_id).where(answers)),
-        "segments": schema.segments.c.run_id == run_id,
-        "films": schema.films.c.segment_id.in_(segments),
-        "questions": schema.questions.c.run_id == run_id,
-        "question_segments": schema.question_segments.c.question_id.in_(questions),
+        "segments": segments,
+        "films": schema.films.c.segment_id.in_(segment_ids),
+        "questions": questions,
+        "question_segments": schema.question_segments.c.question_id.in_(question_ids),
         "answers": answers,
     }
 
 
-def _rows(connection: Connection, table: Table, condition: ColumnElement[bool]) -> list[Row]:
-    found = connection.execute(select(table).where(condition).order_by(*table.primary_key)).mappings()
-    return [plain(table, row) for row in found]
+def check_references(rows: Mapping[str, list[Row]]) -> None:
+    """Raise ValueError if a row refers to one that is not among `rows`."""
+    for name, table in TABLES.items():
+        for key in table.foreign_keys:
+            column, there = key.parent.name, key.column.table.name
+            if there in TABLES:
+                known = {row[key.column.name] for row in rows[there]}
+                lost = [row[column] for row in rows[name] if row[column] is not None and row[column] not in known]
+                if lost:
+                    raise ValueError(f"{column} of a row of {name} is {lost[0]}, which is missing")
 
 
 def plain(table: Table, row: Mapping[Any, Any]) -> Row:

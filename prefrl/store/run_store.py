@@ -5,9 +5,9 @@ from prefrl.store.engines import sqlite_file
 from prefrl.store.store import Store
 
 
-def open_store(run: RunDir) -> Store:
-    """The store of `run`, made if there is none yet. Errors are those of `Store`."""
-    return Store(run.store_url, run.store_run)
+def open_store(run: RunDir, *, reads_only: bool = False) -> Store:
+    """The store of `run`, made if there is none yet and it is not to be read alone. Errors are those of `Store`."""
+    return Store(run.store_url, run.store_run, reads_only=reads_only)
 
 
 def has_store(run: RunDir) -> bool:

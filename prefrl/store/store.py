@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from prefrl.errors import StoreError
 from prefrl.feedback.answer import Answer
 from prefrl.feedback.kinds import kind_of
 from prefrl.feedback.question import Question
-from prefrl.store import database, engines, load, schema
+from prefrl.store import append, database, engines, load, schema
 from prefrl.store.info import StoreInfo, fit
 from prefrl.store.schema import annotators, answers, question_segments, questions, runs, seal, segments, verify
 
@@ -29,16 +29,18 @@ class Store:
     read-only or gone.
     """
 
-    def __init__(self, url: str, run: str = "main") -> None:
+    def __init__(self, url: str, run: str = "main", *, reads_only: bool = False) -> None:
         """Open the store of the run of this name at `url`, for example sqlite:///preferences.sqlite, or create it.
 
+        With `reads_only`, nothing is created or changed, and a file of version 1 stays what it is.
+
         Raises:
-            UsageError: `url` is not a database URL, or its driver is not installed.
+            UsageError: `url` is no URL of a SQLite or PostgreSQL database, or its driver is not installed.
             StoreError: it is damaged, of another version, or not a store.
             StorageError: the disk is full, read-only or gone.
         """
         self.run = run
-        self._engine = database.connect(url)
+        self._engine = database.connect(url, reads_only=reads_only)
         self.number = select(runs.c.id).where(runs.c.name == run)
         """Selects the number of the run, or nothing if the database does not know it yet."""
         self.is_ours = questions.c.run_id == self.number.scalar_subquery()
@@ -55,16 +57,24 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def check(self) -> None:
+        """Look for damage in all of the database, not just in what is read: about a second for 300 MB."""
+        database.check_all(self._engine)
+
     @property
     def name(self) -> str:
         """What to call the database in an error."""
         return engines.name(self._engine)
 
+    def explained(self) -> AbstractContextManager[None]:
+        """Within, errors of the database, or of decoding what is in it, are ones for the user."""
+        return engines.explained(self._engine)
+
     @contextmanager
     def transaction(self, writes: bool = False) -> Iterator[Connection]:
         """A transaction of the caller's own, for tables beside those of this class; its errors are explained."""
         engine = self._engine.execution_options(writes=writes)
-        with engines.explained(engine), engine.begin() as connection:  # what is to be written was checked before
+        with self.explained(), engine.begin() as connection:  # what is to be written was checked before
             yield connection
 
     def run_id(self, connection: Connection) -> int:
@@ -158,8 +168,9 @@ class Store:
         """Questions that want more answers and are not withdrawn, oldest first, at most `limit`."""
         ids = select(questions.c.id).where(self.is_ours, schema.is_pending).order_by(questions.c.id).limit(limit)
         with self.transaction() as connection:
-            asked = load.load_questions(connection, questions.c.id.in_(ids))
-        return [asked[id] for id in sorted(asked)]
+            found = connection.scalars(ids).all()
+        with self.explained():
+            return [*load.load_questions(self.transaction, found).values()]
 
     def question(self, question_id: int) -> Question:
         """The question of this id, with its films.
@@ -167,11 +178,13 @@ class Store:
         Raises:
             StoreError: the store holds no such question.
         """
+        ours = select(questions.c.id).where(self.is_ours, questions.c.id == question_id)
         with self.transaction() as connection:
-            found = load.load_questions(connection, self.is_ours & (questions.c.id == question_id), with_films=True)
+            found = connection.scalars(ours).all()
         if not found:
             raise StoreError(f"{self.name} has no question {question_id}; ask for one that it holds")
-        return found[question_id]
+        with self.explained():
+            return load.load_questions(self.transaction, found, with_films=True)[question_id]
 
     def withdraw(self, question_ids: Sequence[int] | None = None, *, claimed_too: bool = False) -> None:
         """Ask these no longer, or none of those pending; of those that a labeller claimed, only if `claimed_too`."""
@@ -189,78 +202,58 @@ class Store:
         """Record answers, all or none; their `seq`s, in order. An answer that was sent before keeps its first `seq`.
 
         Raises:
-            StoreError: a question, or an answer to replace, is unknown; or that one was replaced already.
+            StoreError: a question, or an answer to replace, is unknown; that one was replaced already; or the annotator
+                has given all answers that the question wants.
         """
         with self.transaction(writes=True) as connection:
-            names = self._annotator_ids(connection, {answer.annotator for answer in given})
-            return [self._add_answer(connection, answer, names[answer.annotator]) for answer in given]
+            names = append.annotator_ids(connection, {answer.annotator for answer in given})
+            return [append.add_answer(self, connection, answer, names[answer.annotator]) for answer in given]
 
     def add_answer_if_wanted(self, answer: Answer) -> int | None:
         """Record `answer` and give its `seq`; None, and nothing done, if nobody wants it.
 
-        That is so if its question has all the answers that it wants, or has one by this annotator. Repeats are wanted
-        whatever was answered.
+        That is so if its question has all the answers that it wants, or has one by this annotator. A repeat is wanted
+        once of each annotator, whatever else was answered.
         """
         with self.transaction(writes=True) as connection:
-            if not answer.is_repeat and not self._is_wanted(connection, answer):
+            if not append.is_wanted(connection, answer):
                 return None
-            names = self._annotator_ids(connection, {answer.annotator})
-            return self._add_answer(connection, answer, names[answer.annotator])
+            names = append.annotator_ids(connection, {answer.annotator})
+            return append.add_answer(self, connection, answer, names[answer.annotator])
 
-    def _is_wanted(self, connection: Connection, answer: Answer) -> bool:
-        others = select(annotators.c.name).join(answers, answers.c.annotator_id == annotators.c.id)
-        others = others.where(answers.c.question_id == answer.question.id, schema.is_standing)
-        others = others.where(answers.c.submission_id != answer.submission_id)
-        if answer.replaces is not None:
-            others = others.where(answers.c.seq != answer.replaces)
-        names = set(connection.scalars(others))
-        wanted = connection.scalar(select(questions.c.wanted).where(questions.c.id == answer.question.id)) or 1
-        return len(names) < wanted and answer.annotator not in names
+    def answers(self, after: int = 0, until: int | None = None, *, repeats: bool = False) -> list[Answer]:
+        """The answers with `after` < `seq` <= `until`, in order of `seq`: replaced ones and take-backs too.
 
-    def _annotator_ids(self, connection: Connection, names: set[str]) -> dict[str, int]:
-        """Name -> number of the annotators, who are added if they are not known yet."""
-        found = select(annotators.c.name, annotators.c.id).where(annotators.c.name.in_(names))
-        new = sorted(names - {row.name for row in connection.execute(found)})  # sorted, so that no two writers deadlock
-        for name in new:
-            engines.insert_if_new(connection, annotators, seal(annotators, {"name": name}))
-        return {row.name: row.id for row in connection.execute(found)}
-
-    def _add_answer(self, connection: Connection, answer: Answer, annotator_id: int) -> int:
-        asked = answer.question.id
-        same = select(answers.c.seq, answers.c.question_id).where(answers.c.submission_id == answer.submission_id)
-        sent = connection.execute(same).one_or_none()
-        if sent is not None and sent.question_id == asked:
-            return int(sent.seq)
-        if sent is not None:
-            raise StoreError(f"{self.name}: submission {answer.submission_id} answered question {sent.question_id}")
-        kind = connection.scalar(select(questions.c.kind).where(self.is_ours, questions.c.id == asked))
-        if kind is None:
-            raise StoreError(f"{self.name} has no question {asked}; answer one that it holds")
-        if kind != answer.question.kind:
-            raise StoreError(f"{self.name}: question {asked} is a {kind}, not a {answer.question.kind}")
-        if answer.replaces is not None:
-            self._check_replaced(connection, answer)
-        values = seal(answers, load.answer_values(answer, annotator_id))
-        return int(connection.scalars(insert(answers).values(values).returning(answers.c.seq)).one())
-
-    def _check_replaced(self, connection: Connection, answer: Answer) -> None:
-        old = select(answers.c.question_id, answers.c.is_repeat).where(answers.c.seq == answer.replaces)
-        if connection.execute(old).one_or_none() != (answer.question.id, answer.is_repeat):
-            what = "repeat" if answer.is_repeat else "answer"
-            raise StoreError(f"{self.name} has no {what} {answer.replaces} to question {answer.question.id} to replace")
-        if connection.scalar(select(answers.c.seq).where(answers.c.replaces == answer.replaces)) is not None:
-            raise StoreError(f"{self.name}: answer {answer.replaces} is replaced already; replace the later one")
-
-    def answers(self, after: int = 0) -> list[Answer]:
-        """The answers with `seq` > `after`, in order of `seq`: all but repeats, replaced ones and take-backs too."""
-        with self.transaction() as connection:
-            return load.load_answers(connection, self._is_our_answer & ~answers.c.is_repeat & (answers.c.seq > after))
+        With `repeats`, those to questions asked again are among them.
+        """
+        chosen = self._is_our_answer & (answers.c.seq > after)
+        if until is not None:
+            chosen &= answers.c.seq <= until
+        return self._load_answers(chosen if repeats else chosen & ~answers.c.is_repeat)
 
     def answers_of(self, annotator: str) -> list[Answer]:
         """What this annotator answered, to repeats too, and neither replaced nor took back; in order of `seq`."""
-        theirs = answers.c.annotator_id.in_(select(annotators.c.id).where(annotators.c.name == annotator))
+        return self._load_answers(self._is_our_answer & _is_by(annotator) & schema.counts)
+
+    def answers_to(self, question_id: int) -> list[Answer]:
+        """All that was answered to a question but repeats, in order of `seq`."""
+        return self._load_answers(self._is_our_answer & (answers.c.question_id == question_id) & ~answers.c.is_repeat)
+
+    def _load_answers(self, condition: ColumnElement[bool]) -> list[Answer]:
+        with self.explained():
+            return load.load_answers(self.transaction, condition)
+
+    def answered_by(self, annotator: str) -> set[int]:
+        """The ids of the questions to which an answer of this annotator counts."""
+        theirs = select(answers.c.question_id).where(self._is_our_answer, _is_by(annotator), schema.is_standing)
         with self.transaction() as connection:
-            return load.load_answers(connection, self._is_our_answer & theirs & schema.counts)
+            return set(connection.scalars(theirs))
+
+    def stands(self, seq: int) -> bool:
+        """Whether the answer or repeat of this number is there, neither replaced nor taken back."""
+        with self.transaction() as connection:
+            chosen = self._is_our_answer & (answers.c.seq == seq) & schema.counts
+            return connection.scalar(select(answers.c.seq).where(chosen)) is not None
 
     def watermark(self) -> int:
         """The largest `seq` of `answers`, or 0."""
@@ -286,6 +279,11 @@ class Store:
         last = select(segments.c.true_return).where(self._has_our_segments).order_by(segments.c.id.desc()).limit(limit)
         with self.transaction() as connection:
             return np.array(connection.scalars(last).all()[::-1], np.float64)
+
+
+def _is_by(annotator: str) -> ColumnElement[bool]:
+    """Of an answer."""
+    return answers.c.annotator_id.in_(select(annotators.c.id).where(annotators.c.name == annotator))
 
 
 def _question_row(question: Question, run_id: int) -> dict[str, object]:

@@ -3,10 +3,15 @@
 from sqlalchemy import DDL, Table, event
 
 REFUSAL = "answers are never changed"
+_BODY = f"BEGIN RAISE EXCEPTION '{REFUSAL}'; END"
+
+PROTECTED: set[str] = set()
+"""Tables that have triggers."""
 
 
 def protect(table: Table) -> None:
     """Have `table` made with triggers that let its rows be added and nothing else."""
+    PROTECTED.add(table.name)
     for dialect, statements in (("sqlite", _sqlite(table.name)), ("postgresql", _postgresql(table.name))):
         for statement in statements:
             made = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
@@ -21,10 +26,19 @@ def _sqlite(table: str) -> list[str]:
 
 
 def _postgresql(table: str) -> list[str]:
-    function = f"{table}_refuse"
-    body = f"BEGIN RAISE EXCEPTION '{REFUSAL}'; END"
     return [
-        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
+        f"CREATE OR REPLACE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {_BODY} $$",
         f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()",
     ]
+
+
+def protected_by(table: str) -> dict[str, tuple[str, str, str]]:
+    """Trigger of PostgreSQL on `table` -> how the server tells it: its definition, its function, whether it is on."""
+    if table not in PROTECTED:
+        return {}
+    made = (
+        f"CREATE TRIGGER {table}_no_change BEFORE DELETE OR UPDATE OR TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()"
+    )
+    return {f"{table}_no_change": (made, _BODY, "O")}

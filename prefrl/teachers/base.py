@@ -30,7 +30,7 @@ def answer_pending(store: Store, teacher: Teacher, rng: np.random.Generator) -> 
     """Answer in one transaction every pending question that `teacher` has not answered; how many these were."""
     questions = store.pending()
     if any(question.wanted > 1 for question in questions):  # else a pending one has no answer yet
-        answered = {answer.question.id for answer in store.answers_of(teacher.name)}
+        answered = store.answered_by(teacher.name)
         questions = [question for question in questions if question.id not in answered]
     if not questions:
         return 0

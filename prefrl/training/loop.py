@@ -140,7 +140,7 @@ def restore(learner: Learner, store: Store, run: RunDir) -> tuple[int, list[Answ
         return -1, []
     learner.restore(checkpoint)
     run.rewind(checkpoint)
-    known = [answer for answer in store.answers() if (answer.seq or 0) <= checkpoint.state["watermark"]]
+    known = store.answers(until=checkpoint.state["watermark"])
     if checkpoint.state["answers"] != fingerprint(known):
         raise StoreError(f"{run.path}/preferences.sqlite lacks answers that the run has learned from; restore a copy")
     return int(checkpoint.state["round"]), known

@@ -281,7 +281,7 @@ store.close()
 mount("-o", "remount,ro")
 store = Store(f"sqlite:///{folder}/p.sqlite")
 assert store.watermark() == 1
-refused(lambda: store.add_answers([answer_to(question_id, "left")]), "readonly")
+refused(lambda: store.add_answers([answer_to(question_id, "left", "Ada")]), "readonly")
 refused(lambda: Store(f"sqlite:///{folder}/other.sqlite"), "cannot be created")
 """
 
