@@ -35,11 +35,11 @@ def check_npz(path: Path) -> None:
 
 def _array_bytes(file: IO[bytes]) -> int:
     """How long the file of an array is, as its head has it."""
-    version = npy.read_magic(file)  # type: ignore[no-untyped-call]
+    version = npy.read_magic(file)
     if version == (1, 0):
-        shape, _, dtype = npy.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+        shape, _, dtype = npy.read_array_header_1_0(file)
     else:
-        shape, _, dtype = npy.read_array_header_2_0(file)  # type: ignore[no-untyped-call]
+        shape, _, dtype = npy.read_array_header_2_0(file)
     if dtype.hasobject:
         raise ValueError("an array holds objects")
     return file.tell() + math.prod(shape) * int(np.dtype(dtype).itemsize)

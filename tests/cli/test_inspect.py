@@ -28,7 +28,7 @@ def test_counts_and_last_answers_are_told(filled: Path) -> None:
     for line in (
         "environment   CartPole-v1",
         "goal          walk",
-        "segments      18 of 5 steps, 1 with a terminal state",
+        "segments      18 of 5 or 8 steps, 1 with a terminal state",
         "questions     12: 8 answered, 2 open, 2 withdrawn",
         "answers       8: 3 left, 4 right, 0 tie, 1 skip",
         "              3 more were taken back or take one back",

@@ -299,7 +299,7 @@ def test_no_acknowledged_answer_is_lost_by_a_kill(store, rng):
     store.add_questions([make_question(rng, 2) for _ in range(50)])
     url, environment = str(store._engine.url), {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     for attempt in range(4):
-        command = [sys.executable, "-c", ANSWERING, url, "ann", str(attempt)]
+        command = [sys.executable, "-c", ANSWERING, url, f"ann {attempt}", str(attempt)]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as annotator:
             seen = [annotator.stdout.readline() for _ in range(attempt * 3 + 1)]
             annotator.send_signal(signal.SIGKILL)
