@@ -193,20 +193,17 @@ class Session:
         """
         if answer.submission_id in self._sent:
             return True
-        seq = self._add(answer)
+        seq = self._store.add_answer_if_wanted(answer)
         answered = answer.question.id, answer.is_repeat
         self._queue = [showing for showing in self._queue if (showing.question_id, showing.is_repeat) != answered]
         if seq is None:
-            return False
+            return answer.is_repeat  # sent twice, it is there; that it was a repeat stays hidden
         self._sent.add(answer.submission_id)
         if all(known.seq != seq for known in self._answers):  # else it was stored before this session began
             self._answers.append(answer.at(seq))
             self._new.append(answer.at(seq))
             self._num_answers += not answer.is_repeat
         return True
-
-    def _add(self, answer: Answer) -> int | None:
-        return self._store.add_answers([answer])[0] if answer.is_repeat else self._store.add_answer_if_wanted(answer)
 
     def undo(self) -> Answer | None:
         """Take back the annotator's last answer, of an earlier session if need be, and ask its question again at once.
@@ -237,7 +234,7 @@ class Session:
         try:
             self._store.add_answers([nothing])
         except StoreError:
-            if any(standing.seq == answer.seq for standing in self._store.answers_of(self._annotator)):
+            if answer.seq is not None and self._store.stands(answer.seq):
                 raise
             return False
         return True

@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from prefrl.data.spaces import PLAIN, ArraySpec, Spaces, rows
@@ -26,6 +27,7 @@ def write(folder: Path, held: Dump) -> str:
 
     Rewards are the environment's own. An episode that neither terminates nor meets a limit in its segment is marked
     as truncated, as Minari demands. The info `segment` is the id of the segment in the store and the other formats.
+    How to make the environment is left out where it cannot be written down.
 
     Raises:
         UsageError: Minari is not installed, or there is nothing to write.
@@ -40,24 +42,40 @@ def write(folder: Path, held: Dump) -> str:
         raise UsageError("there are no segments to export yet; let the run train for a moment")
     if held.info is None:
         raise UsageError("the store does not tell its environment, which minari wants to know; choose another --format")
+    name = re.sub(r"[^a-z0-9_.-]+", "-", held.info.env_id.lower()).strip("-.") + "/segments-v0"
     env = _make(held.info)
-    name = re.sub(r"[^\w.-]+", "-", held.info.env_id).lower() + "/segments-v0"
-    with _root(folder), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "`(author|author_email|code_permalink)` is set"
-        )  # they are the user's to tell
-        minari.create_dataset_from_buffers(
-            name,
-            [EpisodeBuffer(id=i, **_episode(row, env)) for i, row in enumerate(held.rows["segments"])],
-            observation_space=_observation_space(held.info.spaces),
-            description=held.info.goal or f"segments of {held.info.env_id} that were compared",
-            env=env,
-            eval_env=env,
-            data_format="hdf5",  # arrow's is a folder an episode, and takes 40 times as long
-            algorithm_name="prefrl",
-        )
-    env.close()
+    try:
+        spec = _spec(env)
+        with _root(folder), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".* is set to None")  # who made it is the user's to tell
+            warnings.filterwarnings("ignore", "env_spec is None")
+            minari.create_dataset_from_buffers(
+                name,
+                [EpisodeBuffer(id=i, **_episode(row, env)) for i, row in enumerate(held.rows["segments"])],
+                observation_space=_observation_space(held.info.spaces),
+                action_space=env.action_space,
+                description=held.info.goal or f"segments of {held.info.env_id} that were compared",
+                env=spec,
+                eval_env=spec,
+                data_format="hdf5",  # arrow's is a folder an episode, and takes 40 times as long
+                algorithm_name="prefrl",
+            )
+    finally:
+        env.close()
     return name
+
+
+def _spec(env: gym.Env[Any, Any]) -> EnvSpec | None:
+    """How `env` is made again; None where that cannot be written down.
+
+    So it is with a class or a function as entry point, and with a wrapper that does not record its arguments.
+    """
+    try:
+        spec = None if env.spec is None else EnvSpec.from_json(env.spec.to_json())
+    except Exception:  # whatever the spec of an environment of others holds
+        return None
+    told = spec is not None and isinstance(spec.entry_point, str)
+    return spec if told and spec and all(w.kwargs is not None for w in spec.additional_wrappers) else None
 
 
 def _make(info: StoreInfo) -> gym.Env[Any, Any]:
@@ -85,7 +103,7 @@ def _box(spec: ArraySpec) -> gym.spaces.Box:
 def _root(folder: Path) -> Iterator[None]:
     """Within, Minari's data sets lie in `folder`; it takes no argument for that."""
     before = os.environ.get(ROOT)
-    os.environ[ROOT] = str(folder)
+    os.environ[ROOT] = os.path.abspath(folder)
     try:
         yield
     finally:

@@ -47,9 +47,10 @@ def check(held: Dump) -> None:
 def _check_info(info: StoreInfo | None) -> None:
     if info is None:
         return
-    texts = [info.env_id, *info.versions, *info.versions.values(), *info.env_kwargs]
-    texts += [] if info.goal is None else [info.goal]
-    if not isinstance(info.env_kwargs, dict) or not all(isinstance(t, str) and _is_text(t) for t in texts):
+    named = isinstance(info.env_kwargs, dict) and isinstance(info.versions, dict)
+    texts = [*info.versions, *info.versions.values(), *info.env_kwargs] if named else []
+    texts += [info.env_id] if info.goal is None else [info.env_id, info.goal]
+    if not named or not all(isinstance(text, str) and _is_text(text) for text in texts):
         raise ValueError("the environment is not described by texts and named arguments")
     for name, spec in info.spaces.obs.items():
         _check_array(name, spec)
@@ -158,6 +159,8 @@ def _check_answers(rows: Mapping[str, list[Row]]) -> None:
     replaced = {answer.replaces for answer in answers.values()}
     given: defaultdict[tuple[int | None, str], int] = defaultdict(int)
     for answer in answers.values():
+        if any(type(place) is not int for place in answer.shown_order or ()):
+            raise ValueError(f"shown_order of answer {answer.seq} is {answer.shown_order}, want places")
         old = None if answer.replaces is None else answers[answer.replaces]
         if old is not None and not _follows(old, answer):
             raise ValueError(f"answer {answer.seq} cannot replace {old.seq}")

@@ -410,3 +410,50 @@ def test_a_submission_belongs_to_one_question(store: Store) -> None:
     store.add_answers([answer_to(first, "left", submission_id="once")])
     with pytest.raises(StoreError, match="submission once answered question"):
         store.add_answers([answer_to(second, "right", submission_id="once")])
+
+
+def test_a_hidden_repeat_that_is_sent_twice_is_stored_once(store: Store) -> None:
+    """By another window of the same person too, which knows nothing of the submission."""
+    [number] = store.add_questions([make_question(np.random.default_rng(0))])
+    store.add_answers([answer_to(number, "left", "Ada")])
+    sent = answer_to(number, "right", "Ada", is_repeat=True)
+    assert store.add_answer_if_wanted(sent) == store.add_answer_if_wanted(sent) == 2
+    assert store.add_answer_if_wanted(answer_to(number, "tie", "Ada", is_repeat=True)) is None
+    assert store.add_answer_if_wanted(answer_to(number, "tie", "Bob", is_repeat=True)) == 3
+    assert [answer.is_repeat for answer in store.answers(repeats=True)] == [False, True, True]
+    store.add_answers([answer_to(number, None, "Ada", is_repeat=True, replaces=2)])
+    assert store.add_answer_if_wanted(answer_to(number, "tie", "Ada", is_repeat=True)) == 5
+
+
+def test_nobody_answers_a_question_more_often_than_it_wants(store: Store) -> None:
+    rng = np.random.default_rng(0)
+    one, two = store.add_questions([make_question(rng), Question(make_question(rng).segments, wanted=2)])
+    store.add_answers([answer_to(one), answer_to(two), answer_to(two)])
+    for number in (one, two):
+        with pytest.raises(StoreError, match=f"'oracle' has answered question {number}; replace"):
+            store.add_answers([answer_to(number)])
+    store.add_answers([answer_to(one, None, replaces=1)])
+    assert store.add_answers([answer_to(one, "tie"), answer_to(one, "left", "Ada")]) == [5, 6]
+    with pytest.raises(StoreError, match="has answered question 1"):
+        store.add_answers([answer_to(one, "right", replaces=4)])  # which took the first back
+    assert store.add_answers([answer_to(one, "right", replaces=5)]) == [7]
+
+
+def test_what_is_asked_of_answers_without_their_segments(store: Store) -> None:
+    ids = store.add_questions([make_question(np.random.default_rng(i)) for i in range(3)])
+    store.add_answers([answer_to(id, "left", "Ada") for id in ids])
+    store.add_answers([answer_to(ids[0], None, "Ada", replaces=1), answer_to(ids[1], "tie", "Bob", is_repeat=True)])
+    assert (store.answered_by("Ada"), store.answered_by("Bob")) == ({2, 3}, set())
+    assert [store.stands(seq) for seq in range(7)] == [False, False, True, True, False, True, False]
+    assert [answer.seq for answer in store.answers(after=1, until=3)] == [2, 3]
+    assert [answer.seq for answer in store.answers_to(ids[0])] == [1, 4]
+
+
+def test_what_was_opened_to_be_read_is_not_written_to(any_url: str) -> None:
+    with Store(any_url) as store:
+        [number] = store.add_questions([make_question(np.random.default_rng(0))])
+    with Store(any_url, reads_only=True) as reader:
+        assert reader.num_questions() == 1
+        with pytest.raises(StoreError, match="opened to be read alone"):
+            reader.add_answers([answer_to(number)])
+        reader.check()

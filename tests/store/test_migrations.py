@@ -13,6 +13,7 @@ import pytest
 from stores import python, version1_run
 
 from prefrl.cli.inspect import inspect
+from prefrl.cli.main import main
 from prefrl.data.spaces import ActionSpec, ArraySpec, Spaces
 from prefrl.errors import PrefrlError, StoreError
 from prefrl.feedback.answer import fingerprint
@@ -91,6 +92,10 @@ def test_what_reads_stores_reads_old_ones(path: Path, url: str, tmp_path: Path) 
     assert not migrations.kept_as(path).exists()  # salvage changes nothing
     assert "answers       14: 2 left, 0 right, 11 tie, 1 skip" in inspect(path)
     assert "tie by alice" in inspect(path, question_id=13)
+    before = digest(path)
+    assert main(["export", str(path), "-o", str(tmp_path / "w")]) == main(["doctor", str(path.parent)]) == 0
+    assert digest(path) == before  # whoever reads replaces no file
+    assert not migrations.kept_as(path).exists()
     with Store(url) as store:
         assert repr(dump.read(store)) == repr(old)
         assert fingerprint(store.answers()) == fingerprint(answers)

@@ -6,8 +6,10 @@ import minari
 import numpy as np
 import pytest
 from builders import make_segment
+from gymnasium.envs.classic_control import CartPoleEnv
 from stores import named_segment
 
+from prefrl.cli.main import main
 from prefrl.data.segment import Segment
 from prefrl.errors import EnvError, UsageError
 from prefrl.feedback.question import Question
@@ -75,3 +77,53 @@ def test_named_observations_keep_their_names(tmp_path: Path, monkeypatch: pytest
     for name, array in made[0].obs.items():
         np.testing.assert_array_equal(first.observations[name], array)
         assert len(second.observations[name]) == 4
+
+
+@pytest.mark.parametrize("output", [None, Path("out"), Path("deep/er/out")])
+def test_the_folder_may_be_named_from_where_one_is(
+    output: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    file = written(tmp_path, "CartPole-v1", segment(rng, np.eye(2)), segment(rng, np.eye(2)))
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", file.name, "--format", "minari", *(["-o", str(output)] if output else [])]) == 0
+    made = output or Path("preferences.sqlite-minari")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(made.resolve()))
+    assert minari.load_dataset("cartpole-v1/segments-v0").total_episodes == 2
+
+
+class Unrecorded(gym.Wrapper):  # type: ignore[type-arg]
+    """A wrapper that does not tell its arguments."""
+
+    def __init__(self, env: gym.Env, by: float = 1.0) -> None:  # type: ignore[type-arg]
+        super().__init__(env)
+
+
+def wrapped(**kwargs: object) -> gym.Env:  # type: ignore[type-arg]
+    return Unrecorded(gym.make("CartPole-v1").unwrapped, 2.0)
+
+
+ENTRIES = {
+    "Class": CartPoleEnv,
+    "Function": wrapped,
+    "Lambda": lambda **_: CartPoleEnv(),
+    "Named": f"{__name__}:wrapped",
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_what_cannot_be_written_down_is_left_out(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    gym.register(f"{name}-v0", ENTRIES[name], max_episode_steps=30)
+    try:
+        file = written(tmp_path, f"{name}-v0", segment(rng, np.eye(2)), segment(rng, np.eye(2)))
+        export(file, "minari", tmp_path / "out")
+    finally:
+        del gym.registry[f"{name}-v0"]
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "out"))
+    data = minari.load_dataset(f"{name.lower()}-v0/segments-v0")
+    first, _ = data.iterate_episodes()
+    assert first.actions.tolist() == [0, 1]
+    assert data.spec.action_space == gym.spaces.Discrete(2)
+    assert data.spec.observation_space.shape == (4,)
+    assert data.spec.env_spec is None

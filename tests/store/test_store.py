@@ -124,6 +124,21 @@ def test_url_that_is_none(url):
         Store(url)
 
 
+@pytest.mark.parametrize(
+    "url", ["mysql://me:secret@localhost/x", "mssql+pyodbc://localhost/x", "sqlite+aiosqlite:///x", "oracle://x"]
+)
+def test_url_of_another_database(url):
+    with pytest.raises(UsageError, match="is of another database than SQLite and PostgreSQL") as caught:
+        Store(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_nothing_is_made_where_something_is_read(path):
+    with pytest.raises(StoreError, match="is missing"):
+        Store(f"sqlite:///{path}", reads_only=True)
+    assert not path.exists()
+
+
 def test_driver_that_is_missing():
     with pytest.raises(UsageError, match="pip install pg8000"):
         Store("postgresql+pg8000://localhost/x")
