@@ -60,7 +60,7 @@ def connect(url: str, *, reads_only: bool = False) -> Engine:
     except PrefrlError:
         engine.dispose()
         raise
-    return engine.execution_options(reads_only=reads_only)
+    return engine
 
 
 def is_missing(url: str) -> bool:

@@ -46,8 +46,6 @@ def make_engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
-        if writes and connection.get_execution_options().get("reads_only", False):
-            raise StoreError(f"{name(engine)} was opened to be read alone; open it anew to write to it")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

@@ -39,7 +39,7 @@ class Store:
             StoreError: it is damaged, of another version, or not a store.
             StorageError: the disk is full, read-only or gone.
         """
-        self.run = run
+        self.run, self._reads_only = run, reads_only
         self._engine = database.connect(url, reads_only=reads_only)
         self.number = select(runs.c.id).where(runs.c.name == run)
         """Selects the number of the run, or nothing if the database does not know it yet."""
@@ -73,6 +73,8 @@ class Store:
     @contextmanager
     def transaction(self, writes: bool = False) -> Iterator[Connection]:
         """A transaction of the caller's own, for tables beside those of this class; its errors are explained."""
+        if writes and self._reads_only:
+            raise StoreError(f"{self.name} was opened to be read alone; open it anew to write to it")
         engine = self._engine.execution_options(writes=writes)
         with self.explained(), engine.begin() as connection:  # what is to be written was checked before
             yield connection

@@ -88,7 +88,7 @@ def test_a_question_is_open_until_it_has_the_answers_that_it_wants(tmp_path: Pat
     assert "questions     1: 1 answered, 0 open, 0 withdrawn" in inspect(path)
 
 
-def test_what_a_terminal_would_obey_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_terminal_would_obey_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     rng, path, bell = np.random.default_rng(0), tmp_path / "preferences.sqlite", "\x1b[2J\x07[bold]"
     with Store(sqlite_url(path)) as store:
         store.describe(StoreInfo(f"Env{bell}-v0", {}, Spaces.vectors(3, 2), {}, goal=f"run\n{bell}"))
@@ -96,16 +96,16 @@ def test_what_a_terminal_would_obey_is_shown(tmp_path: Path, capsys: pytest.Capt
         store.add_answers([answer_to(1, "left", f"Ada{bell}", answered_at=1e300)])
     for more in ([], ["--question", "1"], ["--question", "1", "--video", str(tmp_path / "x.mp4")]):
         main(["inspect", str(path), *more])
-        told = capsys.readouterr()
+        told = capfd.readouterr()
         assert not {*(told.out + told.err)} & {"\x1b", "\x07"}
         assert r"\x1b[2J\x07[bold]" in told.out + told.err
     assert f"goal          run{chr(92)}n" in inspect(path)
 
 
 @pytest.mark.parametrize("name", ["\x1b]0;mine\x07", "[red]x[/red]", "a\u202eb"])
-def test_a_path_is_text_too(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_path_is_text_too(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / name
     assert main(["inspect", str(folder)]) == 2
-    told = capsys.readouterr().err
+    told = capfd.readouterr().err
     assert plain(folder) in told
     assert not {*told} & {"\x1b", "\x07", "\u202e"}
