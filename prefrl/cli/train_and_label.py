@@ -11,7 +11,7 @@ from pathlib import Path
 from prefrl.config.run import TrainConfig
 from prefrl.config.saved import to_json
 from prefrl.config.trust import trust
-from prefrl.data.text import shell
+from prefrl.data.text import from_here, shell
 from prefrl.labelling.window.app import label
 from prefrl.labelling.window.display import require_display
 from prefrl.runs.new_path import new_path, require_new
@@ -55,7 +55,7 @@ def _finish(trainer: subprocess.Popen[bytes], run_dir: Path) -> int:
     try:
         if trainer.poll() is None:
             print(
-                f"Training goes on; open the window again with: prefrl label {shell(run_dir)}",
+                f"Training goes on; open the window again with: prefrl label {shell(from_here(run_dir))}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -64,7 +64,7 @@ def _finish(trainer: subprocess.Popen[bytes], run_dir: Path) -> int:
         _stop(trainer)
         raise
     if code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # the process that watches it, or the trainer itself
-        print(f"the trainer was killed; go on with: prefrl resume {shell(run_dir)}", file=sys.stderr)
+        print(f"the trainer was killed; go on with: prefrl resume {shell(from_here(run_dir))}", file=sys.stderr)
     return code if code >= 0 else 128 - code
 
 

@@ -2,6 +2,8 @@
 
 import shlex
 import unicodedata
+from contextlib import suppress
+from pathlib import Path
 
 JOINERS = "\u200c\u200d"
 """Invisible, but Persian words and emoji are written with them."""
@@ -21,6 +23,13 @@ def _is_obeyed(letter: str) -> bool:
 
 def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def from_here(path: Path) -> Path:
+    """`path` as somebody in the working folder would write it: without that folder's own path, where it lies within."""
+    with suppress(ValueError, FileNotFoundError):
+        return path.relative_to(Path.cwd())
+    return path
 
 
 def shell(word: object) -> str:

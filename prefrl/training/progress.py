@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode
-from prefrl.data.text import plain, shell
+from prefrl.data.text import from_here, plain, shell
 from prefrl.errors import StorageError, Terminated
 from prefrl.runs.files import json_values
 from prefrl.runs.run_dir import RunDir
@@ -33,6 +33,7 @@ class Progress:
 
     def __init__(self, config: TrainConfig, run: RunDir) -> None:
         self.config, self.run = config, run
+        self.where = from_here(run.path)  # as whoever started this sees it, wherever an environment goes
         self.console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
         self.bar = Bar(
             TextColumn("{task.description}", markup=False),
@@ -61,9 +62,9 @@ class Progress:
         self.bar.stop()
         self.logger.close()
         if error is None:
-            self._print(f"{self.run.path} is trained; next: prefrl evaluate {shell(self.run.path)}")
+            self._print(f"{self.where} is trained; next: prefrl evaluate {shell(self.where)}")
         elif issubclass(error, KeyboardInterrupt | Terminated | StorageError):
-            self._print(f"{self.run.path} stopped; go on with: prefrl resume {shell(self.run.path)}")
+            self._print(f"{self.where} stopped; go on with: prefrl resume {shell(self.where)}")
 
     @contextmanager
     def timing(self, part: str) -> Iterator[None]:
@@ -79,7 +80,7 @@ class Progress:
     def on_wait(self, missing: int) -> None:
         """Say that a person's answers are missing, and how they are given."""
         answers, them = ("1 answer", "it") if missing == 1 else (f"{missing} answers", "them")
-        news = f"waiting for {answers}; give {them} with: prefrl label {shell(self.run.path)}"
+        news = f"waiting for {answers}; give {them} with: prefrl label {shell(self.where)}"
         if not self.console.is_terminal and not self.waiting:
             self._print(news)
         self.waiting = True

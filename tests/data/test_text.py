@@ -1,12 +1,13 @@
 import io
 import subprocess
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefrl.data.text import plain, shell
+from prefrl.data.text import from_here, plain, shell
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,15 @@ def test_a_shell_reads_back_the_word_that_is_shown(text: str) -> None:
         ["bash", "-c", f"printf %s {shown}"], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}
     )
     assert read.stdout.decode() == text
+
+
+def test_a_path_is_shown_from_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert from_here(tmp_path / "runs" / "a") == Path("runs/a")
+    assert from_here(tmp_path.parent) == tmp_path.parent
+    assert from_here(Path("runs/a")) == Path("runs/a")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert from_here(gone / "a") == gone / "a"

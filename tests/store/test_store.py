@@ -5,7 +5,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -104,18 +103,11 @@ def test_settings_of_sqlite(store):
     assert read == ["truncate", 2, 1]  # 2 is FULL
 
 
-def test_500_answers_load_fast(store, rng):
-    questions = [make_question(rng, 50, 17, 6) for _ in range(500)]
-    start = time.perf_counter()
-    ids = store.add_questions(questions)
+def test_a_segment_holds_on_to_nothing_that_is_larger(store, rng):
+    """How long it takes, scripts/benchmarks/store.py measures."""
+    ids = store.add_questions([make_question(rng, 50, 17, 6) for _ in range(8)])
     store.add_answers([answer_to(id, "left") for id in ids])
-    written = time.perf_counter()
-    answers = store.answers()
-    loaded = time.perf_counter()
-    assert len(answers) == 500
-    assert answers[7].question.segments[0].obs["obs"].base is None
-    assert loaded - written < 1, f"loading took {loaded - written:.2f} s"
-    assert written - start < 3, f"writing took {written - start:.2f} s"
+    assert store.answers()[7].question.segments[0].obs["obs"].base is None
 
 
 @pytest.mark.parametrize("url", ["preferences.sqlite", "", "nosuch:///x", "sqlite//x"])
