@@ -22,6 +22,7 @@ from benchmarks.imitation import imitation
 from benchmarks.learning import learning
 from benchmarks.speed import speed
 from benchmarks.table import table
+from benchmarks.verdict import verdicts
 from benchmarks.window import window
 
 PARTS: dict[str, Callable[[Any], None]] = {
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Any], None]] = {
     "alarms": alarms,
     "forecast": forecast,
     "behaviour": behaviour,
+    "verdict": verdicts,
     "window": window,
 }
 """Subcommand -> what does it."""

@@ -1,7 +1,8 @@
 """What is said of a learned reward, in one sentence: `evaluate`, the report and the labelling window say the same."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 Level = Literal["good", "doubtful", "bad", "unknown"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -15,6 +16,12 @@ class Verdict:
 
     sentence: str
     """For a person who knows nothing of reward models: what was found, and what follows from it."""
+
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """What the sentence rests on, by the names of `rewards.foresight.Foresight`; empty if on nothing."""
+
+    about: str = ""
+    """Fingerprint of the answers that the reward was learned from; empty if unknown."""
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:

@@ -24,6 +24,7 @@ from prefrl.evaluation.results import Evaluation, Interval, Length, Success, Tru
 from prefrl.feedback.answer import Answer, standing
 from prefrl.rendering.clips import Renderer, write_mp4
 from prefrl.rewards.metrics import iqm, wilson
+from prefrl.rewards.verdict import judged
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.run_store import open_store
@@ -34,6 +35,7 @@ Floats = NDArray[np.float64]
 LONGEST = 10_000  # steps after which an episode that goes on is cut: some environments have no time limit
 BROAD = 20  # episodes in which the agent acts at random in part, at most
 BROAD_LONGEST = 500  # steps of such an episode, at most
+ALIKE = 0.25  # of how far clips of all ways of acting differ: those of an agent that differ less cannot be judged by
 
 
 def evaluate(
@@ -63,9 +65,9 @@ def evaluate(
         raise UsageError(f"--seed is {seed}; give a whole number from 0 to {2**31 - 1}")
     torch.set_num_threads(1)  # small nets are fastest so
     config, checkpoint, answers = read_run(Path(run_dir))
-    judged = config.reward == "learned"
+    learned = config.reward == "learned"
     expected = None
-    if goal is not None and judged:
+    if goal is not None and learned:
         expected = forecast(answers, config.reward_model, goal, np.random.default_rng(seed))
     played = play(config, checkpoint, np.zeros(episodes), seed, drawable=video is not None)
     if video is not None:
@@ -84,7 +86,7 @@ def evaluate(
         label_forecast=expected,
         agent_of=checkpoint.state.get("agent_of"),
     )
-    return judge_reward(found, config, checkpoint, played, answers) if judged else found
+    return judge_reward(found, config, checkpoint, played, answers) if learned else found
 
 
 def read_run(path: Path) -> tuple[TrainConfig, Checkpoint, list[Answer]]:
@@ -116,8 +118,16 @@ def judge_reward(
         found,
         reward_model=agreement(ensemble, played, length, gamma, found.seed),
         reward_model_broad=agreement(ensemble, broad, length, gamma, found.seed),
+        alike=spread(played, length) < ALIKE * spread(broad, length),
         held_out_answers=answer_agreement(ensemble, answers, config.reward_model, found.seed),
+        verdict=judged(answers, config.reward_model, RunDir(Path(found.run_dir)).verdict()),
     )
+
+
+def spread(episodes: Sequence[Episode], length: int) -> float:
+    """Standard deviation of the true returns of the episodes' clips of `length` steps; 0 of none."""
+    returns = [segment.true_return for segment in cut(episodes, length)]
+    return float(np.std(returns)) if returns else 0.0
 
 
 def load(config: TrainConfig, checkpoint: Checkpoint, recorder: RecordingVecEnv) -> Algorithm:

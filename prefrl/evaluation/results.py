@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from prefrl.data.verdict import Verdict
+from prefrl.rewards.verdict import paid_true
 from prefrl.runs.files import json_values
 
 Interval = tuple[float, float]
@@ -138,13 +140,20 @@ class Evaluation:
     """On episodes in which all shares of the actions are random, from none to all: where a reward that is optimised
     further may lead."""
 
+    alike: bool = False
+    """Whether the agent's own episodes are so alike that how their clips are ordered says little."""
+
     held_out_answers: AnswerAgreement | None = None
     label_forecast: LabelForecast | None = None
     """None where no goal was given."""
+
+    verdict: Verdict = field(default_factory=paid_true)
+    """Whether the reward can be trusted, in a sentence that the report, the window and the trainer say too."""
 
     agent_of: int | None = None
     """Steps that the agent had trained for, if it was chosen among the last ones; None if there was no choice."""
 
     def to_json(self) -> dict[str, Any]:
         """The figures as JSON values; what is not a finite number becomes null."""
-        return json_values(asdict(self))  # type: ignore[no-any-return]
+        said, figures = {"level": self.verdict.level, "sentence": self.verdict.sentence}, self.verdict.figures or None
+        return json_values({**asdict(self), "verdict": said, "answers_foreseen": figures})  # type: ignore[no-any-return]

@@ -26,7 +26,7 @@ def _choice(found: Evaluation) -> str:
 
 
 def table(found: Evaluation) -> str:
-    """One evaluation, with 95 % intervals in brackets."""
+    """One evaluation, with 95 % intervals in brackets. First, whether its reward can be trusted."""
     true_return, length = found.true_return, found.episode_length
     rows: Rows = [
         ("environment", found.env_id),
@@ -40,7 +40,7 @@ def table(found: Evaluation) -> str:
     if found.success:
         rows.append(("success", _figure("{:.0%}", found.success.rate, found.success.ci95)))
     rows.append(("episode length", f"{_figure('{:.1f}', length.mean, length.ci95)} +- {length.std:.1f} steps"))
-    text = _aligned(rows)
+    text = f"{found.verdict.sentence}.\n\n" + _aligned(rows)
     if found.reward_model:
         text += "\n\n" + _aligned(_reward_model(found, found.reward_model))
     if found.label_forecast:
@@ -63,7 +63,7 @@ def _forecast(expected: LabelForecast) -> str:
 def compare(found: Sequence[Evaluation]) -> str:
     """Several evaluations, a line each, with the difference of the true return to the first of the same environment.
 
-    Below them, what more answers would bring, if a goal was given.
+    Below them, whether their rewards can be trusted, and what more answers would bring, if a goal was given.
     """
     header = ("run", "environment", "steps", "labels", "true return", "against the first", "success", "length",
               "orders pairs", "broadly", "EPIC", "broadly")  # fmt: skip
@@ -86,6 +86,7 @@ def compare(found: Sequence[Evaluation]) -> str:
         )
     filled = [column for column in zip(*rows, strict=True) if any(column[1:])]
     text = _aligned([tuple(row) for row in zip(*filled, strict=True)])
+    text += "\n\n" + "\n".join(f"{one.run_dir}: {one.verdict.sentence}." for one in found)
     expected: Rows = [(one.run_dir, _forecast(one.label_forecast)) for one in found if one.label_forecast]
     return f"{text}\n\n{_aligned(expected)}" if expected else text
 
@@ -102,6 +103,7 @@ def _reward_model(found: Evaluation, own: RewardAgreement) -> Rows:
         ]
         rows.append((words, *cells))
     counts = [f"{m.answers} answers" if isinstance(m, AnswerAgreement) else f"{m.segments} clips" for _, m in shown]
+    counts[0] += ", too alike to tell" * found.alike
     return [*rows, ("judged on", *counts)]
 
 

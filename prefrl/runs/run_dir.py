@@ -153,7 +153,7 @@ class RunDir:
         """What `write_verdict` kept; None if nothing was, or the file is damaged."""
         try:
             saved = unsealed((self.path / VERDICT_FILE).read_bytes())
-            return Verdict(saved["level"], saved["sentence"])
+            return Verdict(saved["level"], saved["sentence"], saved.get("figures", {}), saved.get("about", ""))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

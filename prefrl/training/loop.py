@@ -20,6 +20,7 @@ from prefrl.store.store import Store
 from prefrl.training.begin import beginning
 from prefrl.training.best_agent import choose
 from prefrl.training.feedback_round import FeedbackRounds
+from prefrl.training.judging import keep_verdict
 from prefrl.training.learner import Learner
 from prefrl.training.loggers import check_installed
 from prefrl.training.more import Amount, with_more
@@ -105,6 +106,7 @@ def _loop(run: RunDir) -> RunDir:
                 learner.save(run, round_index, known)
         store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them
         keep_best(learner, run, round_index, known, progress)
+        keep_verdict(run, store.answers(), progress)
     return run
 
 

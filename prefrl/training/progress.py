@@ -135,11 +135,11 @@ class Progress:
         self._show(record, alarms)
 
     @contextmanager
-    def trying(self) -> Iterator[None]:
+    def trying(self, news: str = "trying the last agents") -> Iterator[None]:
         """Say during the block why the bar stands still at its end."""
         (task,) = self.bar.tasks
         before = task.fields["news"]
-        self.bar.update(self.task, news="trying the last agents")
+        self.bar.update(self.task, news=news)
         try:
             yield
         finally:
