@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from prefrl.data.spaces import Spaces
     from prefrl.environments.learned_reward import LearnedRewardVecEnv
     from prefrl.evaluation.evaluate import evaluate
+    from prefrl.evaluation.load import load_agent, load_reward
     from prefrl.evaluation.results import Evaluation
     from prefrl.feedback.answer import Answer
     from prefrl.feedback.comparison import Comparison
@@ -35,6 +36,8 @@ _HOMES = {
     "TrainConfig": "config.run",
     "evaluate": "evaluation.evaluate",
     "fit": "rewards.fit",
+    "load_agent": "evaluation.load",
+    "load_reward": "evaluation.load",
     "preset": "config.presets",
     "resume": "training.loop",
     "train": "training.loop",

@@ -1,9 +1,8 @@
 """What an algorithm is, and what all those of Stable-Baselines3 have in common."""
 
 import io
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -13,12 +12,16 @@ from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv
 from torch.distributions import Distribution
 
+from prefrl.algorithms.exported import bare, fill
+from prefrl.algorithms.normalise import normalise
+from prefrl.algorithms.onnx_policy import policy_graph
 from prefrl.algorithms.rollouts import random_actions
 from prefrl.algorithms.saving import agent_files, agent_tensors, load_agent
 from prefrl.algorithms.seeds import EXPLORE, WEIGHTS, derive_seed, seed_round
+from prefrl.algorithms.watch import Callbacks, Together, Watch, listed
 from prefrl.config.algorithms import AgentConfig
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode
@@ -69,13 +72,19 @@ class Algorithm(Protocol):
     def set_logger(self, logger: Logger) -> None:
         """Record there how learning goes."""
 
+    def set_callbacks(self, callbacks: Callbacks) -> None:
+        """Have Stable-Baselines3 call them too while the agent is trained, in each round as in a `learn` of its own."""
+
     def explore(self, steps: int) -> None:
         """Act for `steps` steps before there is a reward, so that there is something to ask about."""
 
-    def train(self, round_index: int, until: int, on_rollout: Callable[[int], None]) -> None:
+    def train(self, round_index: int, until: int, on_rollout: Callable[[int], None]) -> bool:
         """Train from a clean state until `until` steps have been taken, those of earlier rounds included.
 
         `on_rollout` is called with the number of steps after each rollout.
+
+        Returns:
+            Whether it may go on: False if a callback has ended it, perhaps after fewer steps.
 
         Raises:
             UsageError: the agent's nets hold NaN or infinity.
@@ -120,7 +129,17 @@ class Algorithm(Protocol):
         """
 
     def archive(self) -> bytes:
-        """The agent as a zip file for users of Stable-Baselines3. It holds pickles, so prefrl never reads it."""
+        """The agent as a zip file for users of Stable-Baselines3, for raw observations and the environment's units.
+
+        It holds pickles, so prefrl never reads it.
+        """
+
+    def graph(self, metadata: Mapping[str, str]) -> bytes:
+        """The agent's mode as an ONNX file with that `metadata`: `onnx_policy.policy_graph`.
+
+        Raises:
+            UsageError: onnx is not installed.
+        """
 
 
 Settings = TypeVar("Settings", bound=AgentConfig)
@@ -157,6 +176,7 @@ class SB3Algorithm(ABC, Generic[Settings, Agent]):
         self.normaliser = normalise(venv, self.settings.gamma, reward_clip=clip, training=learns)
         torch.manual_seed(derive_seed(config.seed, WEIGHTS, 1))
         self.agent: Agent = self.make(self.normaliser)
+        self.callbacks: list[BaseCallback] = []
 
     @classmethod
     def check(cls, action_space: spaces.Space[Any]) -> None:
@@ -181,6 +201,9 @@ class SB3Algorithm(ABC, Generic[Settings, Agent]):
     def set_logger(self, logger: Logger) -> None:
         self.agent.set_logger(logger)
 
+    def set_callbacks(self, callbacks: Callbacks) -> None:
+        self.callbacks = listed(callbacks)
+
     def explore(self, steps: int) -> None:
         """Act at random."""
         rng = np.random.default_rng(derive_seed(self.config.seed, EXPLORE, 0))
@@ -190,9 +213,15 @@ class SB3Algorithm(ABC, Generic[Settings, Agent]):
             self.recorder.step(random_actions(self.recorder.action_space, self.recorder.num_envs, rng))
             self.num_timesteps += self.recorder.num_envs
 
-    def train(self, round_index: int, until: int, on_rollout: Callable[[int], None]) -> None:
+    def train(self, round_index: int, until: int, on_rollout: Callable[[int], None]) -> bool:
         seed_round(self.agent, self.config.seed, round_index)
-        self.agent.learn(until - self.num_timesteps, Watch(self, on_rollout), reset_num_timesteps=False)
+        called = Together([self.watch(on_rollout), *self.callbacks])
+        self.agent.learn(until - self.num_timesteps, called, reset_num_timesteps=False)
+        return not called.ended
+
+    def watch(self, on_rollout: Callable[[int], None]) -> Watch:
+        """Lets no broken agent act, and calls `on_rollout` with the number of steps after a rollout."""
+        return Watch(lambda: self.require_finite(self.acting()), on_rollout)
 
     @abstractmethod
     def reward_changed(self, round_index: int, episodes: Sequence[Episode]) -> None:
@@ -232,36 +261,31 @@ class SB3Algorithm(ABC, Generic[Settings, Agent]):
         """There is nothing to load."""
 
     def archive(self) -> bytes:
+        space = self.recorder.observation_space
+        assert isinstance(space, spaces.Box)
+        agent = bare(self.agent, self.normaliser, space, self.units.space)
+        with torch.random.fork_rng(devices=[]):  # the nets are drawn, and then filled
+            self.set_up(agent)
+        fill(agent, self.agent)
+        self.use_units(agent)
         data = io.BytesIO()
-        self.agent.save(data)
+        agent.save(data)
         return data.getvalue()
 
+    def graph(self, metadata: Mapping[str, str]) -> bytes:
+        space, units = self.recorder.observation_space, self.units
+        assert isinstance(space, spaces.Box)
+        if self.agent.policy.squash_output:  # between -1 and 1, which SB3 makes the bounds of what it acts in
+            units = action_units(units.space, scaled=True)
+        return policy_graph(self.layers(), self.normaliser, units, space, metadata)
 
-def normalise(venv: VecEnv, gamma: float, *, reward_clip: float | None, training: bool) -> VecNormalize:
-    """Normalise what the agent observes, and its rewards unless `reward_clip` is None.
+    @abstractmethod
+    def layers(self) -> Sequence[torch.nn.Module]:
+        """From normalised observations (N, D), one after the other, to the policy's mode, or to logits of choices."""
 
-    Without `training`, the statistics stay as they are.
-    """
-    scaled, clip = reward_clip is not None, reward_clip or math.inf
-    normaliser = VecNormalize(venv, training=training, norm_reward=scaled, gamma=gamma, clip_reward=clip)
-    space = normaliser.observation_space
-    if not np.issubdtype(space.dtype, np.floating):  # SB3 would keep what is normalised as whole numbers
-        normaliser.observation_space = spaces.Box(-np.inf, np.inf, space.shape, np.float32)
-    return normaliser
+    def set_up(self, agent: Agent) -> None:
+        """Make the nets of a bare `agent`."""
+        agent._setup_model()
 
-
-class Watch(BaseCallback):
-    """Calls `call` with the number of steps after each rollout, and lets no agent act that an update has broken."""
-
-    def __init__(self, algorithm: SB3Algorithm[Any, Any], call: Callable[[int], None]) -> None:
-        super().__init__()
-        self.algorithm, self.call = algorithm, call
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_start(self) -> None:
-        self.algorithm.require_finite(self.algorithm.acting())
-
-    def _on_rollout_end(self) -> None:
-        self.call(self.num_timesteps)
+    def use_units(self, agent: Agent) -> None:
+        """Make an `agent` that acts in `units` act in those of the environment; SB3 does where it squashes actions."""

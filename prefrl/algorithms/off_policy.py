@@ -10,7 +10,7 @@ from gymnasium import spaces
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm as SB3OffPolicy
 
 from prefrl.algorithms import replay
-from prefrl.algorithms.base import FUSED, Read, SB3Algorithm, Watch
+from prefrl.algorithms.base import FUSED, Read, SB3Algorithm
 from prefrl.algorithms.seeds import seed_round
 from prefrl.config.algorithms import OffPolicyConfig
 from prefrl.data.episode import Episode
@@ -56,6 +56,12 @@ class OffPolicyAlgorithm(SB3Algorithm[Settings, Agent], Generic[Settings, Agent]
             "device": "cpu",
         }
 
+    def set_up(self, agent: Agent) -> None:
+        size, agent.replay_buffer_class = agent.buffer_size, None  # ours is of no use without prefrl
+        agent.buffer_size = 1  # what it remembers is not written, so that none of it takes memory here
+        super().set_up(agent)
+        agent.buffer_size = size
+
     def explore(self, steps: int) -> None:
         """Look for states that it has not seen yet: it learns from these steps too.
 
@@ -66,7 +72,7 @@ class OffPolicyAlgorithm(SB3Algorithm[Settings, Agent], Generic[Settings, Agent]
         assert isinstance(ensemble, RewardEnsemble)
         paid.reward_function = StateEntropy(self.recorder.spaces, steps)
         seed_round(self.agent, self.config.seed, 0)
-        self.agent.learn(steps, Watch(self, lambda _: None))
+        self.agent.learn(steps, self.watch(lambda _: None))
         # Else a fit would move what an end is worth by hundreds of steps' rewards, and values, which follow by
         # bootstrapping alone, would not catch up before the next one. Where nothing ends, a constant does no harm.
         raw = replay.holds_ends(self.agent) and not paid.neutral_endings

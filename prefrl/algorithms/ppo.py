@@ -32,11 +32,24 @@ class PPOAlgorithm(SB3Algorithm[PPOConfig, PPO]):
     def without_learning(self, settings: PPOConfig) -> PPOConfig:
         return replace(settings, n_steps=settings.batch_size)  # SB3 warns of updates that it will not do
 
-    def train(self, round_index: int, until: int, on_rollout: Callable[[int], None]) -> None:
+    def train(self, round_index: int, until: int, on_rollout: Callable[[int], None]) -> bool:
         share = min(1.0, self.num_timesteps / self.config.steps)
         first, last = self.settings.learning_rate, self.settings.final_learning_rate
         self.agent.lr_schedule = ConstantSchedule(first + share * (last - first))
-        super().train(round_index, until, on_rollout)
+        return super().train(round_index, until, on_rollout)
+
+    def layers(self) -> Sequence[torch.nn.Module]:
+        policy = self.agent.policy
+        return [*policy.mlp_extractor.policy_net, policy.action_net]
+
+    def use_units(self, agent: PPO) -> None:
+        if isinstance(self.units.space, spaces.Box):
+            origin, unit = (torch.as_tensor(np.ravel(x)).float() for x in (self.units.origin, self.units.unit))
+            policy: Any = agent.policy
+            with torch.no_grad():
+                policy.action_net.weight.mul_(unit[:, None])
+                policy.action_net.bias.mul_(unit).add_(origin)
+                policy.log_std.add_(unit.clamp(min=1e-30).log())  # a unit is 0 where two bounds are the same
 
     def reward_changed(self, round_index: int, episodes: Sequence[Episode]) -> None:
         if round_index > 0:  # before, no values have been learned

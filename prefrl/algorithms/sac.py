@@ -1,7 +1,9 @@
 """SAC (Haarnoja et al. 2018): learns from all steps so far, for environments whose steps are slow."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -16,3 +18,7 @@ class SACAlgorithm(OffPolicyAlgorithm[SACConfig, SAC]):
 
     def make(self, venv: VecEnv) -> SAC:
         return SAC("MlpPolicy", venv, **self.arguments())
+
+    def layers(self) -> Sequence[torch.nn.Module]:
+        actor = self.agent.actor
+        return [*actor.latent_pi, actor.mu, torch.nn.Tanh()]

@@ -12,7 +12,7 @@ from prefrl.errors import CheckpointError, PrefrlError, StoreError
 from prefrl.feedback.answer import fingerprint
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.files import sha256
-from prefrl.runs.run_dir import RunDir, agent_sums
+from prefrl.runs.run_dir import RunDir
 from prefrl.store.pages import read_pages
 from prefrl.store.run_store import has_store, open_store
 from prefrl.store.salvage import readable
@@ -114,11 +114,9 @@ def check_copies(run: RunDir, found: Found) -> str:
     whole, damages = found
     if damages:
         return "cannot be judged: a checkpoint is damaged"
-    wanted = [agent_sums(checkpoint) for checkpoint in whole]
-    for name in wanted[0] if wanted else ():
-        if sha256(_read(run.path / name)) not in {sums[name] for sums in wanted}:
-            raise CheckpointError(f"{name} is damaged; prefrl never reads it, and writes it anew with a checkpoint")
-    return "agent.zip and vec_normalize.json" if whole else "none yet"
+    if whole and sha256(_read(run.agent_zip)) not in {checkpoint.state["agent.zip"] for checkpoint in whole}:
+        raise CheckpointError("agent.zip is damaged; prefrl never reads it, and writes it anew with a checkpoint")
+    return "agent.zip" if whole else "none yet"
 
 
 def check_records(run: RunDir, found: Found) -> str:

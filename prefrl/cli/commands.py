@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from prefrl.config.formats import ExportFormat
 from prefrl.config.run import TrainConfig
 
 RunDir = Annotated[Path, tyro.conf.arg(metavar="RUN_DIR")]
@@ -99,13 +100,14 @@ class Inspect:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a run's preferences as files that any tool reads."""
+    """Write a run's preferences, or its policy, as files that any tool reads."""
 
     run_dir: RunDir
     """Folder of the run, or a file of preferences."""
 
-    format: Literal["jsonl", "npz", "parquet", "minari"] = "jsonl"
-    """How; minari holds the trajectories alone. parquet and minari need a package, which an error names."""
+    format: ExportFormat = "jsonl"
+    """How; minari holds the trajectories alone, and onnx the policy: from raw observations to executed actions. Where
+    one needs a package, an error names it."""
 
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER", help_behavior_hint="")] = None
     """Folder to make; by default the run's name and the format, here."""

@@ -137,10 +137,7 @@ def run(command: Command) -> int:
 
             print(inspect(command.run_dir, command.last, command.question, command.video))
         case Export():
-            from prefrl.store.export import export
-
-            made = command.output or Path(f"{command.run_dir.resolve().name}-{command.format}")
-            _count(made, export(command.run_dir, command.format, made, salvaged=command.salvage))
+            _export(command)
         case Import():
             from prefrl.store.export import import_
 
@@ -154,6 +151,18 @@ def run(command: Command) -> int:
 
             return doctor()
     return 0
+
+
+def _export(command: Export) -> None:
+    made = command.output or Path(f"{command.run_dir.resolve().name}-{command.format}")
+    if command.format == "onnx":
+        from prefrl.evaluation.load import export_policy
+
+        print(plain(f"written to {export_policy(command.run_dir, made)}"))
+    else:
+        from prefrl.store.export import export
+
+        _count(made, export(command.run_dir, command.format, made, salvaged=command.salvage))
 
 
 def _count(made: Path, rows: Mapping[str, int]) -> None:

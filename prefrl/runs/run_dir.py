@@ -135,15 +135,14 @@ class RunDir:
     def agent_zip(self) -> Path:
         return self.path / "agent.zip"
 
-    def write_agent(self, agent_zip: bytes, vec_normalize: bytes) -> None:
-        """Replace agent.zip and vec_normalize.json beside it."""
-        atomic_write(self.path / "vec_normalize.json", vec_normalize)
+    def write_agent(self, agent_zip: bytes) -> None:
+        """Replace agent.zip."""
         atomic_write(self.agent_zip, agent_zip)
+        (self.path / "vec_normalize.json").unlink(missing_ok=True)  # that of an agent.zip of before it held its own
 
     def has_agent(self, checkpoint: Checkpoint) -> bool:
-        """Whether the files of `write_agent` are those of `checkpoint`."""
-        files = {self.path / name: expected for name, expected in agent_sums(checkpoint).items()}
-        return all(file.exists() and sha256(file.read_bytes()) == expected for file, expected in files.items())
+        """Whether agent.zip was written with `checkpoint`."""
+        return self.agent_zip.exists() and sha256(self.agent_zip.read_bytes()) == checkpoint.state["agent.zip"]
 
     def write_verdict(self, verdict: Verdict) -> None:
         """Keep what is said of the learned reward for programs that cannot judge it themselves."""
@@ -246,14 +245,6 @@ def _upgraded(record: Any) -> Any:
     if isinstance(record, dict) and "span" in record:
         return {"round" if key == "span" else key: value for key, value in record.items()}
     return record
-
-
-def agent_sums(checkpoint: Checkpoint) -> dict[str, str]:
-    """Name of each file that is written for other programs -> its SHA-256 as of `checkpoint`."""
-    return {
-        "vec_normalize.json": checkpoint.hashes["vec_normalize.json"],
-        "agent.zip": checkpoint.state["agent.zip"],
-    }
 
 
 def named_store(config: TrainConfig, folder: str) -> tuple[str, str] | None:

@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
+from prefrl.config.formats import StoreFormat
 from prefrl.data.spaces import Spaces
 from prefrl.errors import StoreError, UsageError
 from prefrl.runs.files import storage
@@ -24,7 +25,6 @@ from prefrl.store.run_store import has_store
 from prefrl.store.store import Store, StoreInfo
 from prefrl.store.validate import check
 
-Format = Literal["jsonl", "npz", "parquet", "minari"]
 NAME, VERSION = "prefrl preferences", 2
 
 
@@ -49,7 +49,7 @@ def _store_at(path: Path) -> tuple[str, str]:
     return run.store_url, run.store_run
 
 
-def export(source: Path, form: Format, folder: Path, *, salvaged: bool = False) -> dict[str, int]:
+def export(source: Path, form: StoreFormat, folder: Path, *, salvaged: bool = False) -> dict[str, int]:
     """Write all answers of `source`, a run folder or a store's file, as files in a new `folder`.
 
     `minari` writes the trajectories of the segments alone, as a Minari data set. With `salvaged`, what is whole of a
@@ -62,8 +62,8 @@ def export(source: Path, form: Format, folder: Path, *, salvaged: bool = False) 
         UsageError: unknown format, one whose package is not installed, or `folder` exists.
         StoreError: the store is damaged, and not to be `salvaged`, or nothing in it is whole.
     """
-    if form not in get_args(Format):
-        raise UsageError(f"--format is {form!r}; choose one of {', '.join(get_args(Format))}")
+    if form not in get_args(StoreFormat):
+        raise UsageError(f"--format is {form!r}; choose one of {', '.join(get_args(StoreFormat))}")
     if folder.exists():
         raise UsageError(f"{folder} exists already; name another --output")
     held = _salvaged(source) if salvaged else _held(source)

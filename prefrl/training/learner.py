@@ -10,8 +10,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from prefrl.algorithms.registry import make_algorithm
 from prefrl.algorithms.rollouts import first_episodes
-from prefrl.algorithms.saving import NORMALISER_FILE
 from prefrl.algorithms.seeds import FIT, ROLL_OUT, WEIGHTS, derive_seed
+from prefrl.algorithms.watch import Callbacks
 from prefrl.config.run import TrainConfig
 from prefrl.config.teachers import TRAITS
 from prefrl.data.batch import stack
@@ -53,6 +53,9 @@ class Learner:
         self.fitted: Mapping[str, float | None] = {}
         """What the last fit achieved: the figures of `FitMetrics` as JSON has them; empty before the first."""
 
+        self.ended = False
+        """Whether a callback has ended training, perhaps in the middle of a round."""
+
         self.recorder = RecordingVecEnv(venv or make_venv(config))
         self.ensemble = make_ensemble(config.reward_model, self.recorder.spaces, self._generator(WEIGHTS, 0))
         gamma, neutral = config.agent.gamma, config.reward_model.neutral_endings
@@ -65,6 +68,10 @@ class Learner:
     def set_logger(self, logger: Logger) -> None:
         """Let the algorithm record there how learning goes."""
         self.algorithm.set_logger(logger)
+
+    def set_callbacks(self, callbacks: Callbacks) -> None:
+        """Let Stable-Baselines3 call them too while the agent is trained."""
+        self.algorithm.set_callbacks(callbacks)
 
     def store_info(self) -> StoreInfo:
         """What a store keeps about the environment."""
@@ -92,7 +99,7 @@ class Learner:
 
         `on_rollout` is called with the number of steps after each rollout.
         """
-        self.algorithm.train(round_index, until, on_rollout)
+        self.ended = not self.algorithm.train(round_index, until, on_rollout)
         return self.recorder.drain()
 
     def roll_out(self, longest: int) -> list[Episode]:
@@ -152,7 +159,7 @@ class Learner:
             **(notes or {}),
         }
         run.write_checkpoint(self.num_timesteps, files, state)
-        run.write_agent(archive, files[NORMALISER_FILE])
+        run.write_agent(archive)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to what `save` wrote.

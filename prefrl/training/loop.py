@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from prefrl.algorithms.registry import check_algorithm
+from prefrl.algorithms.watch import Callbacks
 from prefrl.config.run import TrainConfig
 from prefrl.config.teachers import TRAITS
 from prefrl.config.trust import trust
@@ -28,9 +29,16 @@ from prefrl.training.plan import Plan
 from prefrl.training.progress import Progress
 
 
-def train(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
-    """Train an agent from preferences in a new folder, and return the folder. Errors are those of `create`."""
-    return _loop(create(config, run_dir))
+def train(config: TrainConfig, run_dir: Path | str | None = None, *, callback: Callbacks = None) -> RunDir:
+    """Train an agent from preferences in a new folder, and return the folder. Errors are those of `create`.
+
+    Args:
+        config: the settings, for example of `preset`.
+        run_dir: the folder; by default it is named by the environment and the seed.
+        callback: one or several of Stable-Baselines3's, called as by a `learn` of its own in each round. One that
+            returns False ends the program's work on the run, which is saved as it is; `resume` goes on from there.
+    """
+    return _loop(create(config, run_dir), callback)
 
 
 def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
@@ -52,7 +60,13 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
         return RunDir.create(path, begun.config, begun.furnish)
 
 
-def resume(run_dir: Path | str, *, steps: Amount | None = None, labels: Amount | None = None) -> RunDir:
+def resume(
+    run_dir: Path | str,
+    *,
+    steps: Amount | None = None,
+    labels: Amount | None = None,
+    callback: Callbacks = None,
+) -> RunDir:
     """Go on with a run from its last checkpoint, or from its beginning if it has none.
 
     Args:
@@ -60,6 +74,7 @@ def resume(run_dir: Path | str, *, steps: Amount | None = None, labels: Amount |
         steps: environment steps to train for, in all, or "+N" for so many more; those of the run if None.
         labels: answers to ask for, in the same way. Alone, in a run that has taken all its steps, they bring more of
             these: as many for a label as before.
+        callback: as of `train`.
 
     Raises:
         PrefrlError: the run cannot go on, or has done more than that already; nothing is changed then.
@@ -67,7 +82,7 @@ def resume(run_dir: Path | str, *, steps: Amount | None = None, labels: Amount |
     run = RunDir.open(Path(run_dir))
     if steps is not None or labels is not None:
         give_more(run, steps, labels)
-    return _loop(run)
+    return _loop(run, callback)
 
 
 def give_more(run: RunDir, steps: Amount | None, labels: Amount | None) -> None:
@@ -80,11 +95,12 @@ def give_more(run: RunDir, steps: Amount | None, labels: Amount | None) -> None:
         run.write_config(with_more(run.config, done, steps=steps, labels=labels, time_limit=limit, asked=asked))
 
 
-def _loop(run: RunDir) -> RunDir:
+def _loop(run: RunDir, callback: Callbacks = None) -> RunDir:
     config = run.config
     with run.lock(), open_store(run) as store, Progress(config, run) as progress:
         learner = Learner(config)
         learner.set_logger(progress.logger)
+        learner.set_callbacks(callback)
         store.describe(learner.store_info())
         plan = Plan(config, learner.time_limit, store.num_questions())
         round_index, known = restore(learner, store, run)
@@ -100,10 +116,16 @@ def _loop(run: RunDir) -> RunDir:
             round_index += 1
             with progress.timing("train"):
                 episodes = learner.train(round_index, plan.steps_after(round_index), progress.on_rollout)
+            progress.stopped = learner.ended
+            if learner.ended and learner.num_timesteps < plan.steps_after(round_index):
+                learner.save(run, round_index - 1, known)  # the round goes on when the run does
+                return run
             feedback.run(round_index, episodes)
             progress.end_round(round_index, learner, episodes)
             with progress.timing("checkpoint"):
                 learner.save(run, round_index, known)
+            if learner.ended:
+                return run
         store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them
         keep_best(learner, run, round_index, known, progress)
         keep_verdict(run, store.answers(), progress)

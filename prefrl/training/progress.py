@@ -53,6 +53,8 @@ class Progress:
         self.signals: dict[str, float] = {}
         self.history = run.metrics()
         self.waiting = False
+        self.stopped = False
+        """Whether a callback has ended training before its time."""
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -61,9 +63,9 @@ class Progress:
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self.bar.stop()
         self.logger.close()
-        if error is None:
+        if error is None and not self.stopped:
             self._print(f"{self.where} is trained; next: prefrl evaluate {shell(self.where)}")
-        elif issubclass(error, KeyboardInterrupt | Terminated | StorageError):
+        elif error is None or issubclass(error, KeyboardInterrupt | Terminated | StorageError):
             self._print(f"{self.where} stopped; go on with: prefrl resume {shell(self.where)}")
 
     @contextmanager

@@ -5,7 +5,7 @@ from agents import PPO, SAC, make
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from prefrl.algorithms.base import normalise
+from prefrl.algorithms.normalise import normalise
 
 
 class CountsInBytes(toy_envs.Counter):

@@ -6,10 +6,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 import toy_envs
 from agents import make
 from gymnasium import spaces
 from small import SMALL
+from stable_baselines3.common.callbacks import BaseCallback
 
 from prefrl.algorithms.base import Algorithm
 from prefrl.algorithms.registry import ALGORITHMS
@@ -42,6 +44,21 @@ class TwoAxes(toy_envs.MoveRight):
 
     def step(self, action: Any):
         return super().step(action[0])
+
+
+class Calls(BaseCallback):
+    """Notes when it is called."""
+
+    def __init__(self, stop_at: float = np.inf) -> None:
+        super().__init__()
+        self.stop_at, self.starts, self.steps = stop_at, 0, list[int]()
+
+    def _on_training_start(self) -> None:
+        self.starts += 1
+
+    def _on_step(self) -> bool:
+        self.steps.append(self.num_timesteps)
+        return self.num_timesteps < self.stop_at
 
 
 def small(name: str, **changes: Any) -> TrainConfig:
@@ -162,5 +179,24 @@ def test_one_that_only_acts_does_what_the_trained_one_does(name: str) -> None:
     np.testing.assert_array_equal(idle.act(obs), algorithm.act(obs))
 
 
-def test_the_archive_is_a_zip_file(name: str) -> None:
-    assert make(small(name)).archive()[:2] == b"PK"
+def test_what_others_load_is_made_without_a_change_to_what_is_learned(name: str) -> None:
+    algorithm, _ = trained(name)
+    files, memory, drawn = algorithm.files(), algorithm.memory(), torch.get_rng_state()
+    assert algorithm.archive()[:2] == b"PK"
+    assert len(algorithm.graph({})) > 100
+    assert (algorithm.files(), algorithm.memory()) == (files, memory)
+    assert torch.equal(torch.get_rng_state(), drawn)
+
+
+def test_a_callback_is_called_in_training_and_may_end_it(name: str) -> None:
+    algorithm, calls = make(small(name)), Calls(stop_at=100)
+    algorithm.set_callbacks([calls, Calls()])
+    algorithm.explore(64)
+    assert calls.steps == []
+    assert algorithm.train(1, 96, lambda _: None)
+    assert (calls.starts, calls.steps[-1]) == (1, 96)
+    assert not algorithm.train(2, 160, lambda _: None)
+    assert (calls.starts, calls.steps[-1], algorithm.num_timesteps) == (2, 100, 100)
+    algorithm.set_callbacks(None)
+    algorithm.train(2, 160, lambda _: None)
+    assert algorithm.num_timesteps >= 160

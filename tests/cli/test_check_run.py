@@ -52,7 +52,6 @@ def test_what_is_no_run_folder(tmp_path: Path) -> None:
         ("checkpoints/*/policy.safetensors", 5, "prefrl resume goes on from step"),
         ("checkpoints/*/manifest.json", 5, "manifest.json is damaged"),
         ("agent.zip", 5, "agent.zip is damaged"),
-        ("vec_normalize.json", 5, "vec_normalize.json is damaged"),
         ("metrics.jsonl", 5, "metrics.jsonl is damaged"),
         ("tensorboard/*", 5, "tensorboard/events"),
     ],
