@@ -21,6 +21,7 @@ from benchmarks.forecast import forecast
 from benchmarks.imitation import imitation
 from benchmarks.learning import learning
 from benchmarks.speed import speed
+from benchmarks.store import store_load
 from benchmarks.table import table
 from benchmarks.verdict import verdicts
 from benchmarks.window import window
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Any], None]] = {
     "behaviour": behaviour,
     "verdict": verdicts,
     "window": window,
+    "store": store_load,
 }
 """Subcommand -> what does it."""
 

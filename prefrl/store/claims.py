@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, tuple_, update
 
 from prefrl.runs.processes import is_alive
 from prefrl.store.schema import claims, is_answered_by, is_pending, labellers, num_answered, questions
@@ -40,21 +40,35 @@ class Claims:
 
         New ones are claimed up to `limit` in all. Call it every second or so; it shows that this labeller lives.
         """
-        wanted = self.store.is_ours & is_pending & ~is_answered_by(self.annotator)
+        self._free_the_dead()
+        free = self._free().where(questions.c.id.not_in(first))
+        mine = select(claims.c.question_id).where(claims.c.holder == self.holder).order_by(claims.c.question_id)
+        closed = mine.where(~exists().where(questions.c.id == claims.c.question_id, self._is_wanted))
+        # What takes long is looked for before others are kept out; whatever was claimed meanwhile is left out below.
+        with self.store.transaction() as connection:
+            held = [*connection.scalars(mine)]
+            more = [*connection.scalars(free.order_by(questions.c.id).limit(limit))] if len(held) < limit else []
+            if not (first or more or self._is_beat_due or connection.scalars(closed).first()):
+                return held
         with self.store.transaction(writes=True) as connection:
             self._beat(connection)
-            self._free_the_dead(connection)
-            closed = claims.c.question_id.not_in(select(questions.c.id).where(wanted))
-            connection.execute(delete(claims).where(claims.c.holder == self.holder, closed))
-            free = select(questions.c.id).where(wanted, self._has_room())
-            mine = select(claims.c.question_id).where(claims.c.holder == self.holder).order_by(claims.c.question_id)
-            new = [*connection.scalars(free.where(questions.c.id.in_(first)))]
-            room = limit - len(new) - len(connection.scalars(mine).all())
-            if room > 0:
-                new += connection.scalars(free.where(questions.c.id.not_in(new)).order_by(questions.c.id).limit(room))
+            gone = claims.c.question_id.in_(connection.scalars(closed).all())
+            connection.execute(delete(claims).where(claims.c.holder == self.holder, gone))
+            new = [*connection.scalars(self._free().where(questions.c.id.in_(first)))]
+            room = max(0, limit - len(new) - len(connection.scalars(mine).all()))
+            new += connection.scalars(free.where(questions.c.id.in_(more)).order_by(questions.c.id).limit(room)).all()
             if new:
                 connection.execute(insert(claims), [{"question_id": id, "holder": self.holder} for id in new])
             return [*connection.scalars(mine)]
+
+    @property
+    def _is_wanted(self) -> ColumnElement[bool]:
+        """Of a question: it wants an answer of this annotator."""
+        return self.store.is_ours & is_pending & ~is_answered_by(self.annotator)
+
+    def _free(self) -> Select[int]:
+        """Selects the questions that this labeller could claim."""
+        return select(questions.c.id).where(self._is_wanted, self._has_room())
 
     def _has_room(self) -> ColumnElement[bool]:
         """Of a question: another claim may be added, and it may be this labeller's."""
@@ -69,17 +83,24 @@ class Claims:
         if connection.scalar(select(labellers.c.beat).where(ours)) is None:  # also when another took us for dead
             values = {"run_id": self.store.run_id(connection), "annotator": self.annotator, "beat": 0}
             connection.execute(insert(labellers).values(holder=self.holder, **values))
-        elif self._beaten is not None and self._clock() - self._beaten < BEAT:
+        elif not self._is_beat_due:
             return
         else:
             connection.execute(update(labellers).where(ours).values(beat=labellers.c.beat + 1))
         self._beaten = self._clock()
 
-    def _free_the_dead(self, connection: Connection) -> None:
-        others = connection.execute(select(labellers.c.holder, labellers.c.beat).where(self._is_another())).all()
-        dead = [row.holder for row in others if self._is_dead(row.holder, row.beat)]
+    @property
+    def _is_beat_due(self) -> bool:
+        return self._beaten is None or self._clock() - self._beaten >= BEAT
+
+    def _free_the_dead(self) -> None:
+        with self.store.transaction() as connection:
+            others = connection.execute(select(labellers.c.holder, labellers.c.beat).where(self._is_another())).all()
+        dead = [(row.holder, row.beat) for row in others if self._is_dead(row.holder, row.beat)]
         if dead:
-            connection.execute(delete(labellers).where(labellers.c.holder.in_(dead)))  # claims go with them
+            with self.store.transaction(writes=True) as connection:
+                of_then = tuple_(labellers.c.holder, labellers.c.beat).in_(dead)  # who beats again lives
+                connection.execute(delete(labellers).where(of_then))  # claims go with them
 
     def _is_another(self) -> ColumnElement[bool]:
         """Of a labeller: it works on the same run."""

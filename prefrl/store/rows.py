@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, exists, func, insert, select
 
 from prefrl.data.segment import Film, Segment
 from prefrl.data.spaces import PLAIN
@@ -120,15 +120,16 @@ def _ours(store: "Store") -> dict[str, ColumnElement[bool]]:
         run_id = connection.scalar(store.number)
     segments = (schema.segments.c.run_id == run_id) & (schema.segments.c.id <= last["segments"])
     questions = (schema.questions.c.run_id == run_id) & (schema.questions.c.id <= last["questions"])
-    segment_ids = select(schema.segments.c.id).where(segments)
-    question_ids = select(schema.questions.c.id).where(questions)
-    answers = schema.answers.c.question_id.in_(question_ids) & (schema.answers.c.seq <= last["answers"])
+    # Of each row of a page alone, where a list of all numbers would be made for every page.
+    of_question = exists().where(questions, schema.questions.c.id == schema.question_segments.c.question_id)
+    answers = exists().where(questions, schema.questions.c.id == schema.answers.c.question_id)
+    answers &= schema.answers.c.seq <= last["answers"]
     return {
-        "annotators": schema.annotators.c.id.in_(select(schema.answers.c.annotator_id).where(answers)),
+        "annotators": exists().where(answers, schema.answers.c.annotator_id == schema.annotators.c.id),
         "segments": segments,
-        "films": schema.films.c.segment_id.in_(segment_ids),
+        "films": exists().where(segments, schema.segments.c.id == schema.films.c.segment_id),
         "questions": questions,
-        "question_segments": schema.question_segments.c.question_id.in_(question_ids),
+        "question_segments": of_question,
         "answers": answers,
     }
 
