@@ -20,6 +20,7 @@ from benchmarks.floor import floor
 from benchmarks.forecast import forecast
 from benchmarks.imitation import imitation
 from benchmarks.learning import learning
+from benchmarks.person import person
 from benchmarks.speed import speed
 from benchmarks.store import store_load
 from benchmarks.table import table
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[Any], None]] = {
     "verdict": verdicts,
     "window": window,
     "store": store_load,
+    "person": person,
 }
 """Subcommand -> what does it."""
 

@@ -1,6 +1,6 @@
 """A wrapper around any Stable-Baselines3 `VecEnv` that records. Axes: L recorded steps, N environments."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,6 +64,9 @@ class RecordingVecEnv(VecEnvWrapper):
         super().__init__(venv)
         self.spaces = spaces_of(venv.observation_space, venv.action_space, "the environment")
         self.bad_steps_limit, self.bad_steps = bad_steps_limit, 0
+        self.on_step: Callable[[int], None] | None = None
+        """Called after each step with the number of them since the last reset, if it is set."""
+
         self._clear()
 
     def _clear(self) -> None:
@@ -107,6 +110,8 @@ class RecordingVecEnv(VecEnvWrapper):
         with np.errstate(over="ignore"):  # to infinity, which is told below
             self._rewards.append(np.array(rewards, dtype=np.float32))
         self._keep(obs, sights)
+        if self.on_step is not None:
+            self.on_step(len(self._actions))
         if _sum_is_finite(self._obs[-1]) and _sum_is_finite(self._rewards[-1]):
             return obs, rewards, dones, infos
         self._count_bad()
@@ -145,6 +150,11 @@ class RecordingVecEnv(VecEnvWrapper):
         ]
         self._clear()
         return episodes
+
+    def so_far(self) -> list[Episode]:
+        """What `drain` would hand over of the first environment, while the recording goes on."""
+        obs = {name: np.stack([step[name][0] for step in self._obs]) for name in self._obs[0]}
+        return self._split(0, obs, np.stack(self._actions)[:, 0], np.stack(self._rewards)[:, 0])
 
     def _split(self, env: int, obs: Obs, actions: NDArray[np.float32], rewards: NDArray[np.float32]) -> list[Episode]:
         episodes, start = [], 0

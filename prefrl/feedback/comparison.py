@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+import scipy  # which loads its parts when they are used: they take a second
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from prefrl.feedback.choice import WHOLE, Choice
 from prefrl.feedback.noise import Noise, ReturnStats
@@ -98,7 +98,7 @@ class ComparisonKind:
         perfect = math.isinf(noise.beta)
         if perfect and logit == 0:
             return Comparison("tie")
-        probability = float(logit > 0) if perfect else float(expit(noise.beta * logit))
+        probability = float(logit > 0) if perfect else float(scipy.special.expit(noise.beta * logit))
         prefers_left = (rational < probability) ^ (erring < noise.mistake)
         return Comparison("left" if prefers_left else "right")
 

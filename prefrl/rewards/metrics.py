@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy  # which loads its parts when they are used: they take a second
 from numpy.typing import NDArray
-from scipy import special, stats
 
 Floats = NDArray[np.float64]
 Weights = NDArray[Any] | None
@@ -42,7 +42,7 @@ def answer_probability(logits: NDArray[Any], random_answers: float) -> Floats:
 
     With 0 it is the probability that left is better: Bradley-Terry on `logits`, return of left minus return of right.
     """
-    probabilities: Floats = special.expit(logits.astype(np.float64))
+    probabilities: Floats = scipy.special.expit(logits.astype(np.float64))
     return (1 - random_answers) * probabilities + random_answers / 2
 
 
@@ -116,7 +116,7 @@ def pearson(x: NDArray[Any], y: NDArray[Any], weights: Weights = None) -> float:
 def spearman(x: NDArray[Any], y: NDArray[Any], weights: Weights = None) -> float:
     """Rank correlation of `x` and `y` (N,); NaN when one of them is constant. The ranks are those of all N."""
     assert x.ndim == 1 and x.shape == y.shape
-    return pearson(stats.rankdata(x), stats.rankdata(y), weights) if len(x) else math.nan
+    return pearson(scipy.stats.rankdata(x), scipy.stats.rankdata(y), weights) if len(x) else math.nan
 
 
 def ensemble_spread(returns: NDArray[Any], weights: Weights = None) -> float:
@@ -145,7 +145,7 @@ def ensemble_spread(returns: NDArray[Any], weights: Weights = None) -> float:
 def iqm(values: NDArray[Any]) -> float:
     """Interquartile mean: that of the middle half (Agarwal et al. 2021). `values` (N,), N >= 1."""
     assert values.ndim == 1 and len(values)
-    return float(stats.trim_mean(values, 0.25))
+    return float(scipy.stats.trim_mean(values, 0.25))
 
 
 def wilson(right: float, total: float, z: float = Z95) -> tuple[float, float]:

@@ -122,6 +122,12 @@ class Claims:
         with self.store.transaction(writes=True) as connection:
             connection.execute(delete(labellers).where(labellers.c.holder == self.holder))
 
+    def living(self) -> int:
+        """How many other labellers are alive; what others claimed is freed. A watcher without claims may ask, too."""
+        with self.store.transaction(writes=True) as connection:
+            self._free_the_dead(connection)
+        return self.others()
+
     def others(self) -> int:
         """How many other labellers are at work."""
         with self.store.transaction() as connection:

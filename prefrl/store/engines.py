@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, make_url, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
@@ -86,8 +86,12 @@ def version(connection: Connection) -> str | None:
 
 def insert_if_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
     """Add a row, unless one like it was added meanwhile."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(table).values(values).on_conflict_do_nothing())
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # here: it takes a third of a second to load
+
+        connection.execute(postgresql.insert(table).values(values).on_conflict_do_nothing())
+    else:
+        connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing())
 
 
 def number_on(connection: Connection, table: Table) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from scipy import stats
+import scipy  # which loads its parts when they are used: they take a second
 
 from prefrl.rewards.metrics import wilson
 
@@ -85,7 +85,7 @@ def reward_hacking(records: Sequence[Record]) -> Alarm | None:
 def _p_fall(before: tuple[int, int], now: tuple[int, int]) -> float:
     """Chance of so low a share of right answers `now` (right, all), had nothing changed since `before`."""
     table = [[right, decided - right] for right, decided in (before, now)]
-    return float(stats.fisher_exact(table, "greater").pvalue)
+    return float(scipy.stats.fisher_exact(table, "greater").pvalue)
 
 
 def answered(records: Sequence[Record]) -> Sequence[Record]:
@@ -135,7 +135,7 @@ def drift(records: Sequence[Record]) -> Alarm | None:
 def degenerate_answers(record: Record) -> Alarm | None:
     """One side is named nearly always, though sides are shuffled; or nearly nothing is decided."""
     left, decided = record.get("signals/recent_left") or 0, record.get("signals/recent_decided") or 0
-    if decided and stats.binomtest(left, decided).pvalue < SURE:
+    if decided and scipy.stats.binomtest(left, decided).pvalue < SURE:
         side, count = ("left", left) if 2 * left > decided else ("right", decided - left)
         return Alarm(
             "degenerate_answers",

@@ -12,7 +12,7 @@ from prefrl.errors import UsageError
 from prefrl.feedback.answer import Answer, can_fit
 from prefrl.store.store import Store
 from prefrl.teachers.base import answer_pending
-from prefrl.teachers.human import wait_for_answers
+from prefrl.teachers.human import step_back, wait_for_answers, wait_while_somebody_answers
 from prefrl.teachers.registry import make_teacher
 from prefrl.training.learner import Learner
 from prefrl.training.plan import Plan
@@ -32,7 +32,7 @@ class FeedbackRounds:
         config = self.learner.config
         with self.progress.timing("ask"):
             segments = cut(episodes, config.segment_length) if config.reward == "learned" else []
-            ask(self.learner, self.store, self.plan.labels_after(round_index), round_index, segments, self.known)
+            ask(self.learner, self.store, self.plan, round_index, segments, self.known)
         self._have_answered(round_index)
         if config.reward == "learned":
             self._learn(round_index, episodes, segments)
@@ -43,8 +43,11 @@ class FeedbackRounds:
             rng = np.random.default_rng(derive_seed(config.seed, ANSWER, round_index))
             answer_pending(self.store, make_teacher(config), rng)
         else:
+            step_back()  # from now on somebody may wait for clips
             with self.progress.timing("wait"):
                 wait_for_answers(self.store, self.plan.answers_needed(round_index), self.progress.on_wait)
+                if self.plan.is_last_chance(round_index):
+                    wait_while_somebody_answers(self.store, self.plan.labels_after(round_index), self.progress.on_last)
 
     def _learn(self, round_index: int, episodes: list[Episode], segments: list[Segment]) -> None:
         """Fit the reward to all answers, if there are new ones, and note what it is like before and after."""
@@ -63,24 +66,31 @@ class FeedbackRounds:
 
 
 def ask(
-    learner: Learner, store: Store, labels: int, round_index: int, segments: list[Segment], known: Sequence[Answer]
+    learner: Learner, store: Store, plan: Plan, round_index: int, segments: list[Segment], known: Sequence[Answer]
 ) -> None:
-    """Put so many questions about `segments` into the store that it has asked for `labels` in all.
+    """Put as many questions about `segments` into the store as `plan` wants by the end of that round.
 
     `known`: the answers that the reward was learned from.
     """
-    config = learner.config
-    if labels > store.num_questions() and TRAITS[config.teacher].prefers_fresh:
-        store.withdraw()  # what the agent does now is worth more of a person's time than what it did then
-    missing = labels - store.num_questions()  # 0 if a run that was killed here had asked already
-    if missing > 0:
-        predict = learner.ensemble.returns if can_fit(known) else None  # before the first fit, pairs are alike
-        rng = np.random.default_rng(derive_seed(config.seed, ASK, round_index))
-        if config.record_frames:
-            segments = filmed(segments, f"--{config.algorithm}.n-envs")
-        store.add_questions(
-            select(config.selector, segments, missing, config.candidates, predict, learner.num_timesteps, rng)
-        )
+    config, labels = learner.config, plan.asked_after(round_index)
+    is_due = plan.labels_after(round_index) > plan.labels_after(round_index - 1)
+    renews = is_due and TRAITS[config.teacher].prefers_fresh
+    # 0 if a run that was killed here had asked already
+    missing = labels - (store.num_answers() if renews else store.num_questions())
+    if missing <= 0:
+        return
+    if config.record_frames:
+        segments = filmed(segments, f"--{config.algorithm}.n-envs")
+    if renews:  # those that are asked ahead of the plan need not all be found
+        planned = plan.labels_after(round_index) - store.num_answers()
+        missing = max(planned, min(missing, len(segments) * (len(segments) - 1) // 2))
+    predict = learner.ensemble.returns if can_fit(known) else None  # before the first fit, pairs are alike
+    rng = np.random.default_rng(derive_seed(config.seed, ASK, round_index))
+    asked = select(config.selector, segments, missing, config.candidates, predict, learner.num_timesteps, rng)
+    if renews:  # what the agent does now is worth more of a person's time than what it did then
+        store.withdraw()
+        asked = asked[: max(0, labels - store.num_questions())]  # but for those that they look at
+    store.add_questions(asked)
 
 
 def filmed(segments: list[Segment], flag: str) -> list[Segment]:

@@ -8,6 +8,7 @@ from prefrl.algorithms.watch import Callbacks
 from prefrl.config.run import TrainConfig
 from prefrl.config.teachers import TRAITS
 from prefrl.config.trust import trust
+from prefrl.data.episode import Episode
 from prefrl.data.text import shell
 from prefrl.environments.make import try_env
 from prefrl.errors import CheckpointError, EnvError, StoreError
@@ -27,6 +28,7 @@ from prefrl.training.loggers import check_installed
 from prefrl.training.more import Amount, with_more
 from prefrl.training.plan import Plan
 from prefrl.training.progress import Progress
+from prefrl.training.showing import Showing
 
 
 def train(config: TrainConfig, run_dir: Path | str | None = None, *, callback: Callbacks = None) -> RunDir:
@@ -104,12 +106,12 @@ def _loop(run: RunDir, callback: Callbacks = None) -> RunDir:
         store.describe(learner.store_info())
         plan = Plan(config, learner.time_limit, store.num_questions())
         round_index, known = restore(learner, store, run)
-        feedback = FeedbackRounds(learner, store, plan, progress, known)
+        feedback, showing = FeedbackRounds(learner, store, plan, progress, known), Showing(config, run)
         progress.go_on(store, round_index, learner.fitted)
         if round_index < 0:
             round_index = 0
             with progress.timing("explore"):
-                episodes = learner.explore(plan.explore_steps) if plan.explore_steps else []
+                episodes = explore(learner, plan, showing)
             feedback.run(round_index, episodes)
             learner.save(run, round_index, known)
         while round_index < plan.rounds:
@@ -120,6 +122,7 @@ def _loop(run: RunDir, callback: Callbacks = None) -> RunDir:
             if learner.ended and learner.num_timesteps < plan.steps_after(round_index):
                 learner.save(run, round_index - 1, known)  # the round goes on when the run does
                 return run
+            showing.agent_now(episodes)
             feedback.run(round_index, episodes)
             progress.end_round(round_index, learner, episodes)
             with progress.timing("checkpoint"):
@@ -128,8 +131,19 @@ def _loop(run: RunDir, callback: Callbacks = None) -> RunDir:
                 return run
         store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them
         keep_best(learner, run, round_index, known, progress)
+        showing.agent_after(learner)
         keep_verdict(run, store.answers(), progress)
     return run
+
+
+def explore(learner: Learner, plan: Plan, showing: Showing) -> list[Episode]:
+    """What the agent does before it is taught, which is shown as well."""
+    if not plan.explore_steps:
+        return []
+    with showing.exploring(learner.recorder):
+        episodes = learner.explore(plan.explore_steps)
+    showing.agent_before(episodes)
+    return episodes
 
 
 def keep_best(learner: Learner, run: RunDir, round_index: int, known: list[Answer], progress: Progress) -> None:

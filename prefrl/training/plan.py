@@ -91,6 +91,19 @@ class Plan:
         """Answers without which training does not go on after that round: a person may be `slack` behind."""
         return max(self.labels_after(round_index) - self.config.slack, min(FIRST_ANSWERS, self._quotas[0]))
 
+    def asked_after(self, round_index: int) -> int:
+        """Labels to have asked for by the end of that round: those of the plan, and for a person a few more.
+
+        So a person has something to answer while the agent trains, and the plan is kept all the same: what they do not
+        get to is withdrawn when there are newer questions.
+        """
+        labels = self.labels_after(round_index)
+        return min(labels + self.config.slack, self._labels[-1]) if self._prefers_fresh else labels
+
+    def is_last_chance(self, round_index: int) -> bool:
+        """Whether the agent learns from no answers that come later than this round's."""
+        return round_index >= self.rounds - 1
+
     def steps_after(self, round_index: int) -> int:
         """Steps taken by the end of that round, in all."""
         return self._steps[round_index]

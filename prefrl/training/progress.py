@@ -82,7 +82,14 @@ class Progress:
     def on_wait(self, missing: int) -> None:
         """Say that a person's answers are missing, and how they are given."""
         answers, them = ("1 answer", "it") if missing == 1 else (f"{missing} answers", "them")
-        news = f"waiting for {answers}; give {them} with: prefrl label {shell(self.where)}"
+        self._say_that_it_waits(f"waiting for {answers}; give {them} with: prefrl label {shell(self.where)}")
+
+    def on_last(self, missing: int) -> None:
+        """Say that training waits for the last answers, since somebody is there to give them."""
+        answers = "the last answer" if missing == 1 else f"the last {missing} answers"
+        self._say_that_it_waits(f"waiting for {answers}, as long as somebody gives answers")
+
+    def _say_that_it_waits(self, news: str) -> None:
         if not self.console.is_terminal and not self.waiting:
             self._print(news)
         self.waiting = True

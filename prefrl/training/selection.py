@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 import numpy as np
+import scipy  # which loads its parts when they are used: they take a second
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from prefrl.config.run import Selector
 from prefrl.data.batch import Batch, is_finite, stack
@@ -137,7 +137,7 @@ def pair_probabilities(segments: Sequence[Segment], pairs: Indices, predict: Pre
     if returns.ndim != 2 or returns.shape[1] != len(compared):
         raise ValueError(f"predict gave returns of shape {returns.shape}, want (E, {len(compared)})")
     logits = returns[:, sides[:, 0]] - returns[:, sides[:, 1]]
-    probabilities: Floats = expit(logits)
+    probabilities: Floats = scipy.special.expit(logits)
     return probabilities
 
 

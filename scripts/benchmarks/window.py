@@ -27,6 +27,7 @@ from prefrl.store.run_store import open_store
 from prefrl.training.feedback_round import ask
 from prefrl.training.learner import Learner
 from prefrl.training.loop import create
+from prefrl.training.plan import Plan
 
 RESULTS = Path(__file__).parents[1] / "results" / "window.csv"
 SCREEN = 1280, 720
@@ -137,7 +138,7 @@ def run_with_questions(asked: WindowSpeed, path: Path) -> RunDir:
     with open_store(run) as store:
         store.describe(learner.store_info())
         segments = cut(learner.explore(config.explore_steps), config.segment_length)
-        ask(learner, store, config.labels, 0, segments, [])
+        ask(learner, store, Plan(config), 0, segments, [])
     return run
 
 

@@ -28,6 +28,7 @@ from prefrl.rendering.simulator_state import RecordSimState, restore
 from prefrl.store.store import Store
 from prefrl.training import feedback_round
 from prefrl.training.loop import train
+from prefrl.training.plan import Plan
 
 SMALL = TrainConfig(
     "Windy-v0",
@@ -235,7 +236,7 @@ def test_questions_are_asked_about_what_can_be_shown(tmp_path: Path, monkeypatch
     with Store(f"sqlite:///{tmp_path}/store.sqlite") as store:
         learner = type("Learner", (), {"config": SMALL, "num_timesteps": 0})()
         segments = cut(record_some(), 10)
-        feedback_round.ask(learner, store, 2, 0, segments, [])
+        feedback_round.ask(learner, store, Plan(SMALL), 0, segments, [])
     assert 0 < len(asked[0]) < len(segments)
     assert all(s.film is not None for s in asked[0])
 

@@ -5,8 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from builders import make_answer
+from builders import make_answer, make_question
 
 from prefrl.config.run import TrainConfig
 from prefrl.errors import EnvError
@@ -14,8 +15,9 @@ from prefrl.feedback.answer import standing
 from prefrl.feedback.comparison import Preferred
 from prefrl.feedback.question import Question
 from prefrl.runs.run_dir import RunDir
+from prefrl.store.claims import Claims
 from prefrl.store.store import Store
-from prefrl.teachers.human import wait_for_answers
+from prefrl.teachers.human import wait_for_answers, wait_while_somebody_answers
 from prefrl.training.loop import train
 
 TRAIN = [sys.executable, "-m", "prefrl", "train", "CartPole-v1", "--teacher", "human", "--steps", "6000"]
@@ -87,3 +89,56 @@ def test_waiting_ends_with_the_last_answer_needed(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path / 'store.sqlite'}") as store:
         wait_for_answers(store, 0, missing.append)
     assert missing == []
+
+
+def test_the_last_answers_are_waited_for_as_long_as_somebody_gives_them(url: str) -> None:
+    missing: list[int] = []
+    with Store(url) as store:
+        asked = store.add_questions([make_question(np.random.default_rng(0)) for _ in range(3)])
+        ada = Claims(store, "Ada")
+        ada.claim(4)
+
+        def on_wait(count: int) -> None:
+            missing.append(count)
+            question = store.question(asked[3 - count])
+            store.add_answers([make_answer(question, "left", "Ada")])
+
+        wait_while_somebody_answers(store, 3, on_wait)
+        assert store.num_answers() == 3
+    assert missing == [3, 2, 1]
+
+
+@pytest.mark.parametrize("presence", ["nobody", "left", "died", "idle"])
+def test_the_last_answers_are_not_waited_for_where_nobody_gives_them(url: str, presence: str) -> None:
+    with Store(url) as store:
+        store.add_questions([make_question(np.random.default_rng(0)) for _ in range(3)])
+        if presence == "died":
+            code = f"""if True:
+                from prefrl.store.claims import Claims
+                from prefrl.store.store import Store
+                Claims(Store({url!r}), "Bob").claim(4)"""
+            subprocess.run([sys.executable, "-c", code], check=True)
+        elif presence != "nobody":
+            ada = Claims(store, "Ada")
+            ada.claim(4)
+            if presence == "left":
+                ada.leave()
+        start = time.monotonic()
+        wait_while_somebody_answers(store, 3, lambda _: None, idle=1.0)
+        assert (time.monotonic() - start > 1) == (presence == "idle")
+        assert len(store.pending()) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a niceness of its own for each thread")
+def test_training_steps_back_once() -> None:
+    nice = "os.getpriority(os.PRIO_PROCESS, 0)"
+    code = f"""if True:
+        import os, threading
+        from prefrl.teachers.human import step_back
+        before = {nice}
+        step_back(), step_back()
+        found = []
+        thread = threading.Thread(target=lambda: found.append({nice}))
+        thread.start(), thread.join()
+        print(max(before, 10) == {nice} == found[0])"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"

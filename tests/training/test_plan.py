@@ -82,6 +82,19 @@ def test_a_person_who_is_late_is_asked_about_no_more_pairs_than_there_are() -> N
         Plan(person, 40)
 
 
+def test_a_person_is_asked_ahead_of_the_plan_but_never_for_more_than_all() -> None:
+    plan = config(steps=1600, explore_steps=160, segment_length=10, initial_share=0.2, labels=14, slack=4)
+    person = Plan(dataclasses.replace(plan, teacher="human"), 40)
+    assert [person.labels_after(round_index) for round_index in range(5)] == [3, 8, 11, 13, 14]
+    assert [person.asked_after(round_index) for round_index in range(6)] == [7, 12, 14, 14, 14, 14]
+    assert [Plan(plan, 40).asked_after(round_index) for round_index in range(5)] == [3, 8, 11, 13, 14]
+
+
+def test_the_last_round_learns_from_the_answers_before_it() -> None:
+    plan = Plan(config())
+    assert [plan.is_last_chance(k) for k in (0, plan.rounds - 2, plan.rounds - 1, plan.rounds)] == [0, 0, 1, 1]
+
+
 def test_a_single_round_asks_everything_before_it() -> None:
     plan = Plan(config(rounds=1))
     assert [plan.labels_after(round_index) for round_index in (-1, 0, 1)] == [0, 20, 20]
