@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,6 @@ def labelling(store: Store, name: str, rng: np.random.Generator) -> Callable[[],
     def step() -> list[float]:
         claiming, mine = timed(lambda: claims.claim(4))
         given = [answer(store.question(number), number, rng, name) for number in mine[:1]]
-        return [claiming, *(timed(lambda one=one: store.add_answer_if_wanted(one))[0] for one in given)]
+        return [claiming, *(timed(partial(store.add_answer_if_wanted, one))[0] for one in given)]
 
     return step
