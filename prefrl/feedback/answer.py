@@ -137,7 +137,7 @@ def is_held_out(answers: Sequence[Answer], share: float) -> NDArray[np.bool_]:
     """
     if share == 0 or not answers:
         return np.zeros(len(answers), np.bool_)
-    questions = np.array([a.seq if a.question.id is None else a.question.id for a in answers])
+    questions = np.array([next(n for n in (a.question.number, a.question.id, a.seq) if n is not None) for a in answers])
     held_out: NDArray[np.bool_] = questions % max(2, round(1 / share)) == 1
     if not held_out.any():
         held_out = questions == questions[0]

@@ -23,6 +23,9 @@ class Question:
     id: int | None = None
     """Row in the store; None for a question that has not been asked yet."""
 
+    number: int | None = None
+    """Which of its run's questions it is, from 1, where that is known: ids have gaps if a database holds many runs."""
+
     def __post_init__(self) -> None:
         if not self.segments:
             raise ValueError("Question.segments is empty, want at least one")

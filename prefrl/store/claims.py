@@ -124,8 +124,7 @@ class Claims:
 
     def living(self) -> int:
         """How many other labellers are alive; what others claimed is freed. A watcher without claims may ask, too."""
-        with self.store.transaction(writes=True) as connection:
-            self._free_the_dead(connection)
+        self._free_the_dead()
         return self.others()
 
     def others(self) -> int:

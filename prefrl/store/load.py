@@ -5,9 +5,10 @@ What may be long is read in pages, and decoded between them.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, select, true
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, true
 
 from prefrl.data.segment import Segment
 from prefrl.data.spaces import Spaces
@@ -47,16 +48,39 @@ def load_questions(read: Read, ids: Iterable[int], with_films: bool = False) -> 
     """id -> question, of those of these `ids` that are there. Each segment is decoded once, outside of transactions."""
     asked: dict[int, Question] = {}
     held: dict[int, Segment] = {}
+    numbers = _Numbers()
     for some in chunks(ids):
         with read() as connection:
             rows = connection.execute(select(questions).where(questions.c.id.in_(some))).mappings().all()
             in_some = question_segments.c.question_id.in_(some)
             order = question_segments.c.question_id, question_segments.c.place
             places = connection.execute(select(question_segments).where(in_some).order_by(*order)).mappings().all()
+            numbered = numbers.of(connection, rows)
         shown = _places(rows, places)
         held |= _load_segments(read, {id for ids in shown.values() for id in ids} - held.keys(), with_films)
-        asked |= {row["id"]: _question(row, shown[row["id"]], held) for row in rows}
+        found = {row["id"]: _question(row, shown[row["id"]], held) for row in rows}
+        asked |= {id: replace(question, number=numbered[id]) for id, question in found.items()}
     return asked
+
+
+class _Numbers:
+    """Counts the questions of one run, up to those that are read, which come in the order of their ids."""
+
+    def __init__(self) -> None:
+        self._last, self._number = 0, 0
+
+    def of(self, connection: Connection, rows: Sequence[RowMapping]) -> dict[int, int]:
+        """id -> number."""
+        if not rows:
+            return {}
+        ids = [row["id"] for row in rows]
+        of_run = questions.c.run_id == rows[0]["run_id"]
+        before = of_run & (questions.c.id > self._last) & (questions.c.id < min(ids))
+        first = self._number + 1 + (connection.scalar(select(func.count()).select_from(questions).where(before)) or 0)
+        between = select(questions.c.id).where(of_run, questions.c.id.between(min(ids), max(ids)))
+        numbers = {id: number for number, id in enumerate(connection.scalars(between.order_by(questions.c.id)), first)}
+        self._last, self._number = max(ids), first - 1 + len(numbers)
+        return numbers
 
 
 def _places(rows: Sequence[RowMapping], places: Sequence[RowMapping]) -> dict[int, list[int]]:

@@ -1,6 +1,7 @@
 """Read what is still whole of a damaged store in a file, of this version or of version 1."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -95,23 +96,27 @@ def _consistent(rows: dict[str, list[Row]]) -> dict[str, list[Row]]:
     there = {row["id"] for row in rows["segments"]}
     whole = {answer.seq for answer in dump.make_answers(rows, lenient=True)}
     asked = dump.make_questions(rows, lenient=True).keys()
+    wanted = {row["id"]: row["wanted"] for row in rows["questions"]}
     return rows | {
         "films": [row for row in rows["films"] if row["segment_id"] in there],
         "questions": [row for row in rows["questions"] if row["id"] in asked],
         "question_segments": [row for row in rows["question_segments"] if row["question_id"] in asked],
-        "answers": _answers([row for row in rows["answers"] if row["seq"] in whole]),
+        "answers": _answers([row for row in rows["answers"] if row["seq"] in whole], wanted),
     }
 
 
-def _answers(rows: list[Row]) -> list[Row]:
+def _answers(rows: list[Row], wanted: Mapping[int, int]) -> list[Row]:
     kept: dict[int, Row] = {}
     latest: dict[tuple[int, int, bool], int] = {}  # whose, to what -> number of what nothing took the place of yet
+    given: Counter[tuple[int, int, bool]] = Counter()  # whose, to what -> answers that count
     for row in rows:  # in order of their numbers, so that what is taken back comes first
         by = row["annotator_id"], row["question_id"], row["is_repeat"]
         old = row["replaces"]
-        if old is not None and old not in kept:
+        lost = old is not None and old not in kept
+        if lost or (old is None and given[by] >= wanted[row["question_id"]]):  # then it is an undo that was lost
             old = latest.get(by)
         if not (old is None and row["value"] is None):
+            given[by] += (row["value"] is not None) - (old is not None and kept[old]["value"] is not None)
             kept[row["seq"]] = row | {"replaces": old}
             latest[by] = row["seq"]
     return list(kept.values())

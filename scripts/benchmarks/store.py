@@ -177,6 +177,7 @@ def write(path: str, role: str) -> None:
     rng, seconds, failed = np.random.default_rng(len(role)), [0.0], 0
     with Store(sqlite_url(Path(path))) as store:
         written = training(store, rng) if role == "trainer" else labelling(store, role, rng)
+        written()  # the first of each kind prepares its statements
         print("begun", flush=True)
         while not waiting.select(PAUSE):
             try:

@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from uuid import uuid4
 
 import numpy as np
@@ -17,7 +17,7 @@ from stores import ANSWERING, answer_to, fill, named_segment, python
 from prefrl.data.segment import Film, Segment
 from prefrl.data.spaces import ActionSpec, ArraySpec, Spaces
 from prefrl.errors import StoreError
-from prefrl.feedback.answer import fingerprint, standing
+from prefrl.feedback.answer import fingerprint, is_held_out, standing
 from prefrl.feedback.comparison import Comparison
 from prefrl.feedback.question import Question
 from prefrl.store import rows as dump
@@ -457,3 +457,28 @@ def test_what_was_opened_to_be_read_is_not_written_to(any_url: str) -> None:
         with pytest.raises(StoreError, match="opened to be read alone"):
             reader.add_answers([answer_to(number)])
         reader.check()
+
+
+def test_a_tenth_is_held_out_whatever_other_runs_share_the_database(any_url: str) -> None:
+    """Ten runs that ask in turns: each has every tenth id alone."""
+    rng = np.random.default_rng(0)
+    asked = make_question(rng, 1)
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store(any_url, f"run {i}")) for i in range(10)]
+        ids = [[store.add_questions([asked])[0] for store in stores] for _ in range(40)]
+        for run, store in enumerate(stores):
+            store.add_answers([answer_to(turn[run]) for turn in reversed(ids)])
+            answers = store.answers()
+            assert [answer.question.number for answer in answers] == [*range(40, 0, -1)]
+            assert is_held_out(answers, 0.1).sum() == 4
+            assert [answer.question.number for answer in store.answers(after=answers[-3].seq or 0)] == [2, 1]
+
+
+def test_in_a_store_of_one_run_numbers_are_ids(store: Store) -> None:
+    asked = [make_question(np.random.default_rng(0), 1) for _ in range(450)]
+    ids = store.add_questions(asked)
+    store.withdraw(ids[3:7])
+    store.add_answers([answer_to(id) for id in ids[::3]])
+    assert all(answer.question.number == answer.question.id for answer in store.answers())
+    assert [question.number for question in store.pending()] == [question.id for question in store.pending()]
+    assert store.question(77).number == 77

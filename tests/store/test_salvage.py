@@ -9,6 +9,7 @@ from stores import answer_to, fill
 from prefrl.feedback.answer import fingerprint
 from prefrl.feedback.comparison import Comparison
 from prefrl.store import rows as dump
+from prefrl.store.export import export, import_
 from prefrl.store.salvage import read, readable
 from prefrl.store.store import Store
 
@@ -127,3 +128,19 @@ def test_a_dump_of_a_damaged_store_refers_to_nothing_that_is_lost(path: Path, ur
     with Store(f"sqlite:///{tmp_path}/copy") as new:
         dump.write(new, held)
         assert dump.read(new).rows["answers"] == held.rows["answers"]
+
+
+@pytest.mark.fault
+def test_an_answer_takes_the_place_of_one_whose_undo_is_lost(path: Path, url: str, tmp_path: Path) -> None:
+    """Left, taken back; then right, as of a question that is new. Both would count, and no import would take them."""
+    path.unlink()
+    with Store(url) as store:
+        (question,) = store.add_questions([make_question(np.random.default_rng(0), 5)])
+        store.add_answers([answer_to(question, "left"), answer_to(question, None, replaces=1)])
+        store.add_answers([answer_to(question, "right")])
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TRIGGER answers_no_update")
+    spoil(path, "answers", 2)
+    assert [(row["seq"], row["replaces"]) for row in read(url).rows["answers"]] == [(1, None), (3, 1)]
+    export(path, "jsonl", tmp_path / "x", salvaged=True)
+    assert import_(tmp_path / "x", tmp_path / "new.sqlite")["answers"] == 2
