@@ -14,6 +14,7 @@ import numpy as np
 
 from prefrl.errors import PrefrlError, StorageError
 from prefrl.labelling import messages
+from prefrl.labelling.actions import OFFERS
 from prefrl.labelling.clips import ClipCache, Clips, Source
 from prefrl.labelling.session import Session, Showing
 from prefrl.labelling.state import Options, State
@@ -183,7 +184,7 @@ class LabellingService:
         goal = self._options.goal or info.goal
         if goal is not None and goal != info.goal:
             store.set_goal(goal)
-        claims = Claims(store, self._options.annotator)
+        claims = Claims(store, self._options.annotator, kinds=OFFERS)  # others it could not show
         share, wanted = self._options.repeat_share, run.config.labels
         self._session = Session(claims, rng=self._rng, asked_for=wanted, repeat_share=share)
         if self._store is not None:

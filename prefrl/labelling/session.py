@@ -87,13 +87,21 @@ class Session:
         self._store, self._annotator = claims.store, claims.annotator
         self._rng, self._repeat_share, self._clock = rng, repeat_share, clock
         self._started = clock()
-        self._answers = self._store.answers_of(self._annotator)  # all that count, of earlier sessions too
+        self._answers = [
+            answer for answer in self._store.answers_of(self._annotator) if self._can_show(answer.question)
+        ]
+        """All that count, of earlier sessions too."""
+
         self._new: list[Answer] = []  # those of this session
         self._taken_back = 0  # answers that this session took back
         self._sent: set[str] = set()  # submissions of this session, so that one sent again counts once
         self._queue: list[Showing] = []
         self._questions: dict[int, Question] = {}  # of the queue
         self._num_answers = self._store.num_answers()
+
+    def _can_show(self, question: Question) -> bool:
+        """Whether the front end knows its kind: another one may have asked it before."""
+        return self.claims.kinds is None or question.kind in self.claims.kinds
 
     def upcoming(self) -> tuple[Showing, ...]:
         """The queue; the first one is on the screen, or will be."""

@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, tuple_, update
@@ -28,8 +28,22 @@ class Claims:
     question all the same, the first answers stand. Errors are those of `Store`.
     """
 
-    def __init__(self, store: Store, annotator: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """`annotator`: the name that this labeller answers under. `clock`: seconds that never jump."""
+    def __init__(
+        self,
+        store: Store,
+        annotator: str,
+        clock: Callable[[], float] = time.monotonic,
+        kinds: Collection[str] | None = None,
+    ) -> None:
+        """Nothing is claimed yet.
+
+        Args:
+            store: of the questions.
+            annotator: the name that this labeller answers under.
+            clock: seconds that never jump.
+            kinds: of the questions that this labeller can show; None for all.
+        """
+        self.kinds = kinds
         self.store, self.annotator, self._clock = store, annotator, clock
         self.holder = f"{socket.gethostname()} {os.getpid()} {uuid4().hex}"
         self._beaten: float | None = None
@@ -64,7 +78,8 @@ class Claims:
     @property
     def _is_wanted(self) -> ColumnElement[bool]:
         """Of a question: it wants an answer of this annotator."""
-        return self.store.is_ours & is_pending & ~is_answered_by(self.annotator)
+        wanted = self.store.is_ours & is_pending & ~is_answered_by(self.annotator)
+        return wanted if self.kinds is None else wanted & questions.c.kind.in_(self.kinds)
 
     def _free(self) -> Select[int]:
         """Selects the questions that this labeller could claim."""

@@ -9,17 +9,18 @@ from builders import make_question
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from label_bot import said
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from prefrl.data.segment import Film
 from prefrl.data.spaces import Spaces
 from prefrl.feedback.answer import standing
 from prefrl.feedback.comparison import Comparison, Preferred
 from prefrl.feedback.question import Question
+from prefrl.labelling.actions import OFFERS
 from prefrl.labelling.session import AHEAD, REPEAT_GAP, Session, Showing
 from prefrl.store.claims import LEASE, Claims
 from prefrl.store.info import StoreInfo
-from prefrl.store.schema import claims, labellers
+from prefrl.store.schema import claims, labellers, questions, seal
 from prefrl.store.store import Store
 
 SWAPPED = (1, 0)
@@ -335,3 +336,18 @@ def test_a_question_in_the_queue_does_not_keep_its_films(store: Store) -> None:
     store.add_questions([Question(tuple(filmed))])
     ada = session(store)
     assert [segment.film for segment in ada.read(ada.upcoming()[0], "left").question.segments] == [None, None]
+
+
+def test_a_question_of_a_kind_that_the_front_end_cannot_show_is_left_to_others(store: Store) -> None:
+    ids = ask(store, 3)
+    with store.transaction(writes=True) as connection:
+        row = connection.execute(select(questions).where(questions.c.id == ids[0])).mappings().one()
+        values = seal(questions, {**row, "kind": "a kind of tomorrow"})
+        connection.execute(update(questions).where(questions.c.id == ids[0]).values(values))
+    ada = Session(Claims(store, "Ada", kinds=OFFERS), rng=np.random.default_rng(0), repeat_share=0.0)
+    ada.refresh()
+    assert [showing.question_id for showing in ada.upcoming()] == ids[1:]
+    answer(ada)
+    other = Session(Claims(store, "Ada", kinds=()), rng=np.random.default_rng(0), repeat_share=0.9)
+    other.refresh()
+    assert (other.upcoming(), other.can_undo) == ((), False)
