@@ -27,7 +27,7 @@ from prefrl.errors import CheckpointError
 from prefrl.evaluation.evaluate import play
 from prefrl.feedback.answer import Answer, standing
 from prefrl.feedback.comparison import Comparison
-from prefrl.labelling.window.layout import Layout, layout
+from prefrl.labelling.window.layout import Layout, Plan, layout
 from prefrl.rendering.clips import Renderer
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.run_store import open_store
@@ -136,7 +136,7 @@ def lead(answer: Answer) -> float:
 
 def labelling(shown: Screen, run: RunDir, asked: Sequence[Answer]) -> Iterator[Frame]:
     """The window while a person gives `asked`, each after the clips have been seen to their end."""
-    place = layout(SIZE)
+    place = layout(Plan(SIZE, "comparison"))
     command = [sys.executable, "-m", "prefrl", "label", str(run.path), "--annotator", "Ada", "--repeat-share", "0"]
     with run.lock():  # as a trainer would hold it
         window = subprocess.Popen([*command, "--clip-size", "360"], env=environment(shown), stdout=subprocess.DEVNULL)

@@ -43,8 +43,9 @@ class Label:
     repeat_share: float = 0.05
     """Share of the questions that are earlier ones asked again, to measure how consistent the answers are."""
 
-    clip_size: int = 320
-    """Side of the pictures in pixels, where the environment draws at any size; larger ones take longer to draw."""
+    clip_size: int | None = None
+    """Side of the pictures in pixels, where the environment draws at any size; larger ones take longer to draw. If not
+    given, as large as the window shows them, from 256 to 512."""
 
 
 @dataclass(frozen=True)

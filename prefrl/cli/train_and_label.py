@@ -34,6 +34,7 @@ def train_and_label(config: TrainConfig) -> int:
             run_dir,
             on_lost=lambda: _finish(trainer, run_dir),
             is_over=lambda: trainer.poll() is not None and not run_dir.exists(),
+            starts=lambda: trainer.poll() is None,
         )
     except BaseException:  # Ctrl-C and SIGTERM too: no trainer is left behind
         _stop(trainer)

@@ -96,25 +96,29 @@ _HELP = (
 )
 
 
-def buttons(kind: str) -> tuple[Button, ...]:
-    """All that there are while a question of that kind is asked."""
-    return (*OFFERS[kind].answers, *CONTROLS)
+def buttons(kind: str | None) -> tuple[Button, ...]:
+    """All that there are while a question of that kind is asked; without a kind, those that answer none."""
+    return (*_answers(kind), *CONTROLS)
 
 
-def action(key: str, kind: str) -> str | None:
+def _answers(kind: str | None) -> tuple[AnswerButton, ...]:
+    return OFFERS[kind].answers if kind is not None else ()
+
+
+def action(key: str, kind: str | None) -> str | None:
     """What `key` does while a question of that kind is asked; None if it does nothing."""
     keys = {button.key: button.action for button in buttons(kind)} | {UNDO_KEY: "undo"}
     return keys.get(key)
 
 
-def answer_button(action: str, kind: str) -> AnswerButton | None:
+def answer_button(action: str, kind: str | None) -> AnswerButton | None:
     """The answer to a question of that kind that `action` stands for; None if it is something else."""
-    return next((button for button in OFFERS[kind].answers if button.action == action), None)
+    return next((button for button in _answers(kind) if button.action == action), None)
 
 
-def help_lines(kind: str) -> tuple[tuple[str, str], ...]:
+def help_lines(kind: str | None) -> tuple[tuple[str, str], ...]:
     """Keys and what they mean, while a question of that kind is asked."""
-    return (*OFFERS[kind].help, *_HELP)
+    return (*(OFFERS[kind].help if kind is not None else ()), *_HELP)
 
 
 def label(button: Button, *, paused: bool) -> str:

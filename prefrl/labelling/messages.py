@@ -1,17 +1,19 @@
 """Every sentence on the screen: pure functions of the state, the same in every front end."""
 
-from pathlib import Path
-
 from prefrl.feedback.answer import Answer
 from prefrl.labelling.actions import OFFERS, AnswerButton, key_of
 from prefrl.labelling.state import State
 from prefrl.labelling.summary import Summary, said
+from prefrl.labelling.trainer_status import Training
 
 ENDED = "ended"
 """Over a clip whose episode is over."""
 
 HELP = "Keys"
 """Heading of the page that explains them."""
+
+GAP = "   ·   "
+"""Between two pieces of a line."""
 
 FEW = 10
 """Fewer answers than that give no percentage."""
@@ -30,21 +32,22 @@ def goal(state: State) -> str:
     return f"Goal: {state.goal}" if state.goal else ""
 
 
-def training(state: State) -> tuple[str, ...]:
-    """The trainer's progress, in two lines."""
+def training(state: State) -> str:
+    """The trainer's progress."""
     at = state.training
-    if at is None:
-        return ()
-    first = f"step {at.num_timesteps:,} of {at.steps:,}"
+    return "" if at is None else f"step {at.num_timesteps:,} of {at.steps:,}{GAP}{_learned(at)}"
+
+
+def _learned(at: Training) -> str:
     if at.is_over:
-        return first, "training is over"
+        return "training is over"
     if not at.is_running:
-        return first, "no trainer is running; answers are kept"
+        return "nobody trains it"
     if at.agreement is None:
-        return first, "nothing has been learned yet"
+        return "nothing has been learned yet"
     if at.held_out is not None and at.held_out < FEW:
-        return first, "too early to say what it has learned"
-    return first, f"agrees with {at.agreement:.0%} of held-out answers"
+        return "too early to say what it has learned"
+    return f"agrees with {at.agreement:.0%} of held-out answers"
 
 
 def pace(state: State) -> str:
@@ -60,56 +63,13 @@ def pace(state: State) -> str:
         parts.append(f"{duration(at.seconds_left)} left at this pace")
     if state.others:
         parts.append(f"{state.others} more labelling")
-    return "   ·   ".join(parts)
+    return GAP.join(parts)
 
 
 def progress(state: State) -> float:
     """Share of the answers asked for that is given."""
     at = state.pace
     return min(1.0, at.answered / at.asked_for) if at is not None and at.asked_for else 0.0
-
-
-def no_clips(state: State, run_dir: Path, error: str | None = None) -> tuple[str, ...]:
-    """What stands in place of the clips: a heading, and what to do. `error`: why they cannot be drawn."""
-    if state.showing is not None:
-        return _cannot_draw(state.showing.kind, error) if error is not None else ("Drawing the clips",)
-    if state.env_id is None:
-        return (
-            "Waiting for the run to begin",
-            f"{run_dir} has no clips yet; they come soon after a trainer starts",
-            f"not started yet? prefrl train ENV_ID --run-dir {run_dir}",
-            f"stopped? prefrl resume {run_dir}",
-        )
-    return _nothing_to_ask(state, run_dir)
-
-
-def _cannot_draw(kind: str, error: str) -> tuple[str, ...]:
-    keys = [f"{button.key} goes on without them" for button in OFFERS[kind].answers if not button.needs_clips]
-    return "These clips cannot be drawn", error, ", ".join([*keys, f"{key_of('restart')} tries again"])
-
-
-def _nothing_to_ask(state: State, run_dir: Path) -> tuple[str, ...]:
-    at, train = state.pace, state.training
-    if train is not None and train.is_over:
-        watch = f"prefrl evaluate {run_dir} --video agent.mp4"
-        return "The agent is trained", f"Thank you. {key_of('leave')} leaves; watch it with {watch}"
-    is_done = at is not None and at.asked_for is not None and at.answered >= at.asked_for
-    heading = f"All {at.asked_for:,} answers are given" if is_done and at is not None else "No clips are waiting"
-    if train is not None and not train.is_running:
-        return heading, f"No trainer is running; go on with prefrl resume {run_dir}"
-    if is_done:
-        return heading, f"Thank you. The agent trains on with what it has learned; {key_of('leave')} leaves"
-    return "The agent is training", _when_clips_come(state)
-
-
-def _when_clips_come(state: State) -> str:
-    if state.others:
-        return "the others have the last clips; next clips soon"
-    if state.training is None or state.training.next_clips is None:
-        return "next clips soon"
-    if state.training.next_clips < 3:
-        return "next clips any moment"
-    return f"next clips in about {duration(state.training.next_clips)}"
 
 
 def not_seen_yet(button: AnswerButton) -> str:

@@ -198,7 +198,9 @@ class LabellingService:
         assert self._watch is not None
         session.refresh()
         training, others = self._watch.read(), session.claims.others()
-        self._publish(session, error=None, training=training, others=others, shown=versions(RunDir(self.run_dir)))
+        run = RunDir(self.run_dir)
+        verdict = run.verdict() if training.is_over else None
+        self._publish(session, error=None, training=training, others=others, shown=versions(run), verdict=verdict)
 
     def _publish(self, session: Session, **changes: object) -> None:
         showings = session.upcoming()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from prefrl.data.verdict import Verdict
 from prefrl.errors import UsageError
 from prefrl.labelling.actions import OFFERS
 from prefrl.labelling.session import Pace, Showing
@@ -56,6 +57,9 @@ class State:
     shown: Mapping[ShownName, int] = field(default_factory=dict)
     """What of the agent can be shown beside the questions -> its version; see `LabellingService.shown`."""
 
+    verdict: Verdict | None = None
+    """What is said of the learned reward, once the training is over."""
+
     can_undo: bool = False
 
     error: str | None = None
@@ -83,6 +87,7 @@ class State:
             "training": None if self.training is None else {**asdict(self.training), "is_over": self.training.is_over},
             "others": self.others,
             "shown": dict(self.shown),
+            "verdict": None if self.verdict is None else asdict(self.verdict),
             "can_undo": self.can_undo,
             "error": self.error,
             "note": self.note,

@@ -55,6 +55,7 @@ def test_the_progress_of_training() -> None:
         "agreement": 0.9,
         "is_running": True,
         "next_clips": 20.0,
+        "held_out": None,
         "is_over": True,
     }
 

@@ -1,14 +1,15 @@
 """What the window shows, as a value: drawn again only where it differs from what is on the screen."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from prefrl.data.verdict import Level
 from prefrl.labelling import actions
 from prefrl.labelling.player import Player
 from prefrl.labelling.session import Showing
 from prefrl.labelling.state import State
-
-NoteKind = Literal["news", "warning"]
+from prefrl.labelling.waiting import Banner, Words
+from prefrl.labelling.window.layout import Plan
+from prefrl.labelling.window.notices import NoteKind
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,19 @@ class Page:
 class Scene:
     """What is to be seen, except the pictures of the clips."""
 
-    size: tuple[int, int]
-    aspect: float = 1.0
+    plan: Plan
+    """What has a place in it."""
 
     showing: Showing | None = None
     """The question whose clips are there."""
 
+    heading: str = ""
+    """What is asked, or what goes on."""
+
     goal: str = ""
-    training: tuple[str, ...] = ()
-    pace: str = ""
+
+    status: tuple[str, ...] = ()
+    """How far labelling and training are."""
 
     progress: float = 0.0
     """Share of the answers asked for that is given."""
@@ -43,11 +48,19 @@ class Scene:
     dim: frozenset[str] = frozenset()
     """Actions that can do nothing just now."""
 
-    no_clips: tuple[str, ...] = ()
-    """A heading and lines where the clips would be; none if the clips are there."""
+    words: Words | None = None
+    """Said where the clips would be; None if they are there."""
+
+    captions: tuple[str, ...] = ()
+    """One over each picture of the agent."""
+
+    verdict: tuple[Level, str] | None = None
+    """On what was learned, at the end."""
 
     drawn: float | None = None
     """Share of the clips that is drawn, while they are being drawn."""
+
+    banner: Banner | None = None
 
     note: str | None = None
     """A line across the clips, for the moment."""
@@ -55,6 +68,13 @@ class Scene:
     note_kind: NoteKind = "news"
     page: Page | None = None
     paused: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether a bar moves under the words, to show that work goes on where no picture does."""
+        if self.words is None or self.verdict is not None or self.words.is_final:
+            return False
+        return self.drawn is not None or not self.plan.pictures
 
 
 def lit(player: Player | None, *others: str | None) -> frozenset[str]:
@@ -64,9 +84,10 @@ def lit(player: Player | None, *others: str | None) -> frozenset[str]:
     return frozenset(action for action in (speed, paused, *others) if action)
 
 
-def dim(state: State, player: Player | None, kind: str) -> frozenset[str]:
-    """Actions that can do nothing just now, with a question of that `kind` on the screen."""
+def dim(state: State, player: Player | None, kind: str | None) -> frozenset[str]:
+    """Actions that can do nothing just now, with a question of that `kind` on the screen, or none before the first."""
     is_broken = player is not None and player.error is not None
-    answers = () if player is not None and player.playback is not None else actions.OFFERS[kind].answers
+    are_there = player is not None and player.playback is not None
+    answers = () if kind is None or are_there else actions.OFFERS[kind].answers
     dead = {button.action for button in answers if button.needs_clips or not is_broken}
     return frozenset(dead if state.can_undo else dead | {"undo"})

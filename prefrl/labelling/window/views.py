@@ -32,12 +32,7 @@ class SideBySide:
 
     def places(self, area: pygame.Rect, gap: int, aspect: float) -> tuple[pygame.Rect, ...]:
         """Where the clips are."""
-        count = len(self.clicks)
-        width = min((area.width - (count - 1) * gap) // count, round(area.height * aspect))
-        height = round(width / aspect)
-        top = area.top + (area.height - height) // 2
-        left = area.centerx - (count * width + (count - 1) * gap) // 2
-        return tuple(pygame.Rect(left + k * (width + gap), top, width, height) for k in range(count))
+        return side_by_side(len(self.clicks), area, gap, aspect)
 
     def clicked(self, place: int) -> str | None:
         """The action of a click."""
@@ -52,6 +47,15 @@ class SideBySide:
             ended, frames = clips.ended[index], clips.frames[index]
             now = min(playback.frame, len(frames) - 1)
             draw_clip(screen, frames[now], rect, scale, ended is not None and now >= ended)
+
+
+def side_by_side(count: int, area: pygame.Rect, gap: int, aspect: float) -> tuple[pygame.Rect, ...]:
+    """So many rectangles in one row, as large as fit in `area`; `aspect` is their width over their height."""
+    width = max(1, min((area.width - (count - 1) * gap) // count, round(area.height * aspect)))
+    height = max(1, round(width / aspect))
+    top = area.top + (area.height - height) // 2
+    left = area.centerx - (count * width + (count - 1) * gap) // 2
+    return tuple(pygame.Rect(left + k * (width + gap), top, width, height) for k in range(count))
 
 
 VIEWS: dict[str, View] = {"comparison": SideBySide(("left", "right"))}

@@ -12,13 +12,18 @@ import pytest
 from label_bot import Driver, Run, record_questions, wait_for, xvfb
 
 from prefrl.feedback.answer import standing
-from prefrl.labelling.window.layout import layout
+from prefrl.labelling.window.layout import Layout, Plan, layout
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.store import Store
 
 pytestmark = pytest.mark.slow
 SIZE = 1280, 720
 ASPECT = 600 / 400  # of CartPole's pictures
+
+
+def places(size: tuple[int, int]) -> Layout:
+    """Where things are while a question is asked and nobody trains."""
+    return layout(Plan(size, "comparison", ASPECT, banner=True))
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +115,14 @@ def test_clicks_do_what_keys_do_at_any_size(run: Run, open_window: Callable[...,
     run.create(6)
     driver = open_window()
     driver.answer(1, "Left")
-    driver.until(2, lambda: driver.click(*layout(SIZE, ASPECT).clips[1].center))
+    driver.until(2, lambda: driver.click(*places(SIZE).clips[1].center))
     driver.xdotool("windowsize", driver.window(), 900, 600)
     time.sleep(0.5)
-    buttons = {button.action: rect.center for button, rect in layout((900, 600), ASPECT).buttons}
+    buttons = {button.action: rect.center for button, rect in places((900, 600)).buttons}
     driver.until(3, lambda: driver.click(*buttons["tie"]))
     driver.click(*buttons["undo"])
     wait_for(lambda: len(run.answers()) == 2)
-    bar = layout((900, 600), ASPECT).bar
+    bar = places((900, 600)).bar
     driver.xdotool("mousemove", bar.left + 5, bar.centery, "mousedown", 1, "mousemove", bar.right, bar.centery)
     driver.xdotool("mouseup", 1)
     driver.until(3, lambda: driver.click(*buttons["skip"]))

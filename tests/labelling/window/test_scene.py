@@ -13,6 +13,7 @@ def player(playback: object = None, error: str | None = None) -> SimpleNamespace
 
 
 def test_answers_wait_for_the_clips() -> None:
+    assert dim(State(), None, None) == {"undo"}
     assert dim(State(), None, "comparison") == ANSWERS | {"undo"}
     assert dim(State(can_undo=True), player(), "comparison") == ANSWERS
     assert dim(State(can_undo=True), player(playback=1), "comparison") == set()
