@@ -22,7 +22,6 @@ from prefrl.config.run import TrainConfig
 from prefrl.data.episode import cut
 from prefrl.labelling.state import Options
 from prefrl.labelling.window.app import Window
-from prefrl.labelling.window.scene import Scene
 from prefrl.runs.run_dir import RunDir, git_commit
 from prefrl.store.run_store import open_store
 from prefrl.training.feedback_round import ask
@@ -80,8 +79,8 @@ class Watched(Window):
         if self.player is not None and self.player.playback is not None:
             self.player.playback = replace(self.player.playback, watched=math.inf)
 
-    def _show(self, scene: Scene) -> None:
-        super()._show(scene)
+    def _show(self) -> None:
+        super()._show()
         player = self.player
         if player is None or player.showing is None or player.playback is None:
             return

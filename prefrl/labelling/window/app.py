@@ -90,9 +90,8 @@ class Window:
                 self._advance(now - before)
                 before = now
                 self._follow()
-                scene = self._scene()
-                self._show(scene)
-                first = pygame.event.wait(TICK if self._moves(scene) else IDLE_TICK)
+                self._show()
+                first = pygame.event.wait(TICK if self._moves else IDLE_TICK)
                 for event in (first, *pygame.event.get()):
                     self._handle(event)
         finally:
@@ -107,10 +106,11 @@ class Window:
                 self.player.advance(seconds)
             self.interlude.reel.advance(seconds)
 
-    def _moves(self, scene: Scene) -> bool:
-        if scene.words is None:
-            return not scene.paused
-        return scene.moves or self.interlude.reel.playback is not None
+    @property
+    def _moves(self) -> bool:
+        if self.player is not None and self._clips_are_shown:
+            return not self.player.is_paused
+        return self.canvas.moves or self.interlude.reel.playback is not None
 
     @property
     def _clips_are_shown(self) -> bool:
@@ -118,7 +118,6 @@ class Window:
 
     @property
     def _error(self) -> str | None:
-        """Why the clips of the question cannot be drawn."""
         return self.player.error if self.player is not None else None
 
     def _display_lost(self) -> int:
@@ -149,8 +148,8 @@ class Window:
             self.unsure = None
         if self.state.showing is not None:
             self.kind = self.state.showing.kind
-        asking, starts = self.player is not None and self.player.playback is not None, self.starts()
-        self.interlude.follow(self.state, is_asking=asking, error=self._error, starts=starts)
+        asking = self.player is not None and self.player.playback is not None
+        self.interlude.follow(self.state, is_asking=asking, error=self._error, starts=self.starts())
 
     def _handle(self, event: pygame.event.Event) -> None:
         key = keys.pressed(event)
@@ -223,8 +222,8 @@ class Window:
             return
         self.unsure = None
         self.notices.forget()
-        shown_at = player.shown_at
-        self.service.answer(player.showing.question_id, button.value, shown_at=shown_at, answered_at=time.time())
+        asked, shown_at = player.showing.question_id, player.shown_at
+        self.service.answer(asked, button.value, shown_at=shown_at, answered_at=time.time())
 
     def _leave(self) -> None:
         summary = self.service.summary()
@@ -234,13 +233,13 @@ class Window:
             heading, *lines = messages.so_far(summary)
             self.page = Page(heading, tuple(lines))
 
-    def _show(self, scene: Scene) -> None:
-        self.canvas.show(scene, self.player, self.interlude.reel, scrubbing=self.scrubbing)
+    def _show(self) -> None:
+        self.canvas.show(self._scene(), self.player, self.interlude.reel, scrubbing=self.scrubbing)
 
     def _scene(self) -> Scene:
         state, player, interlude = self.state, self.player, self.interlude
         shown = player if self._clips_are_shown else None
-        note, note_kind = self._note()
+        note, kind = self._note()
         return Scene(
             plan=self._plan(),
             showing=shown.showing if shown is not None else None,
@@ -256,7 +255,7 @@ class Window:
             drawn=player.drawn if player is not None else None,
             banner=waiting.banner(state, self.run_dir),
             note=note,
-            note_kind=note_kind,
+            note_kind=kind,
             page=self.page,
             paused=shown is not None and shown.is_paused,
         )

@@ -34,6 +34,11 @@ class Canvas:
         self.screen = pygame.display.get_surface() or self.screen
         return self.screen.get_size()
 
+    @property
+    def moves(self) -> bool:
+        """Whether a bar moves on the screen."""
+        return self._shown is not None and self._shown[0].moves
+
     def forget(self) -> None:
         """Draw all again: the window was covered, or is of another size."""
         self._shown = None

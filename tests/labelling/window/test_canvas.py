@@ -53,7 +53,7 @@ def look(window: Window, seconds: float = 0.1) -> NDArray[np.uint8]:
     """The surface, a moment later: (W, H, 3)."""
     window._advance(seconds)
     window._follow()
-    window._show(window._scene())
+    window._show()
     return pygame.surfarray.array3d(window.canvas.screen)
 
 
