@@ -198,6 +198,7 @@ class LabellingService:
         assert self._watch is not None
         session.refresh()
         training, others = self._watch.read(), session.claims.others()
+        session.asked_for = self._watch.config.labels
         run = RunDir(self.run_dir)
         verdict = run.verdict() if training.is_over else None
         self._publish(session, error=None, training=training, others=others, shown=versions(run), verdict=verdict)

@@ -3,8 +3,10 @@
 import math
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from prefrl.config.run import TrainConfig
 from prefrl.runs.processes import is_alive
 from prefrl.runs.run_dir import RunDir
 
@@ -43,26 +45,43 @@ class TrainerWatch:
     """Reads a run folder, and its metrics only after they changed."""
 
     def __init__(self, run: RunDir) -> None:
-        self._run, self._steps = run, run.config.steps
+        self._run, self._config, self._dated = run, run.config, _stamp(run.path / "config.json")
         self._stamp: tuple[int, int] | None = None
         self._records: list[dict[str, Any]] = []
 
     def read(self) -> Training:
         """How far the training is now; what is missing or damaged is left out."""
+        steps = self.config.steps
         try:
             stat = self._run.metrics_path.stat()
             if (stat.st_mtime_ns, stat.st_size) != self._stamp:
                 self._records = [record for record in self._run.metrics() if isinstance(record, dict)]
                 self._stamp = stat.st_mtime_ns, stat.st_size
         except OSError:
-            return Training(self._steps, is_running=self._is_running())
-        return summarise(self._records, self._steps, time.time() - stat.st_mtime, self._is_running())
+            return Training(steps, is_running=self._is_running())
+        return summarise(self._records, steps, time.time() - stat.st_mtime, self._is_running())
+
+    @property
+    def config(self) -> TrainConfig:
+        """What the run is to do now: a finished run may be given more."""
+        dated = _stamp(self._run.path / "config.json")
+        if dated is not None and dated != self._dated:
+            self._config, self._dated = self._run.config, dated
+        return self._config
 
     def _is_running(self) -> bool:
         try:
             return is_alive(int((self._run.path / "lock").read_text()))
         except (OSError, ValueError):
             return False
+
+
+def _stamp(file: Path) -> int | None:
+    """When `file` was last written; None if it is not there."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def summarise(records: list[dict[str, Any]], steps: int, age: float, is_running: bool) -> Training:

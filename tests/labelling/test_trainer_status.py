@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from label_bot import Run
 
-from prefrl.labelling.trainer_status import Training, summarise
+from prefrl.labelling.trainer_status import TrainerWatch, Training, summarise
 from prefrl.runs.processes import is_alive
 
 
@@ -20,6 +23,18 @@ def test_the_next_clips_come_when_a_round_as_long_as_the_last_one_is_over() -> N
     assert summarise(records, 1000, 99.0, is_running=True).next_clips == 1.0
     assert summarise(records, 1000, 10.0, is_running=False).next_clips is None
     assert summarise([], 1000, 10.0, is_running=True) == Training(1000, is_running=True)
+
+
+def test_a_finished_run_may_be_given_more_to_do(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run").create(2)
+    run.metrics_path.write_text('{"num_timesteps": 1000}\n')
+    run.write_config(replace(run.config, steps=1000))
+    watch = TrainerWatch(run)
+    assert watch.read().is_over
+    run.write_config(replace(run.config, steps=2000, labels=5))
+    assert (watch.read().is_over, watch.read().steps, watch.config.labels) == (False, 2000, 5)
+    (run.path / "config.json").unlink()
+    assert watch.read().steps == 2000
 
 
 def test_a_process_is_alive_until_it_ends() -> None:
