@@ -24,7 +24,6 @@ from screen import Screen, screen
 from prefrl.config.presets import preset
 from prefrl.data.episode import Episode, cut
 from prefrl.errors import CheckpointError
-from prefrl.evaluation.evaluate import play
 from prefrl.feedback.answer import Answer, standing
 from prefrl.feedback.comparison import Comparison
 from prefrl.labelling.window.layout import Layout, Plan, layout
@@ -32,6 +31,7 @@ from prefrl.rendering.clips import Renderer
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.run_store import open_store
 from prefrl.training.loop import train
+from prefrl.training.play import play
 
 Frame = NDArray[np.uint8]
 """(H, W, 3)."""

@@ -9,14 +9,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from prefrl.algorithms.base import Algorithm
-from prefrl.algorithms.registry import make_algorithm
-from prefrl.algorithms.rollouts import first_episodes
 from prefrl.config.run import TrainConfig
 from prefrl.data.episode import Episode, cut
 from prefrl.data.text import shell
-from prefrl.environments.make import make_venv
-from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import CheckpointError, EnvError, StoreError, UsageError
 from prefrl.evaluation.agreement import agreement, answer_agreement
 from prefrl.evaluation.forecast import forecast
@@ -28,11 +23,11 @@ from prefrl.rewards.verdict import judged
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.run_store import open_store
-from prefrl.training.learner import identity, load_ensemble
+from prefrl.training.learner import load_ensemble
+from prefrl.training.play import play
 
 Floats = NDArray[np.float64]
 
-LONGEST = 10_000  # steps after which an episode that goes on is cut: some environments have no time limit
 BROAD = 20  # episodes in which the agent acts at random in part, at most
 BROAD_LONGEST = 500  # steps of such an episode, at most
 ALIKE = 0.25  # of how far clips of all ways of acting differ: those of an agent that differ less cannot be judged by
@@ -128,36 +123,6 @@ def spread(episodes: Sequence[Episode], length: int) -> float:
     """Standard deviation of the true returns of the episodes' clips of `length` steps; 0 of none."""
     returns = [segment.true_return for segment in cut(episodes, length)]
     return float(np.std(returns)) if returns else 0.0
-
-
-def load(config: TrainConfig, checkpoint: Checkpoint, recorder: RecordingVecEnv) -> Algorithm:
-    """The trained agent in the recorder's environments, which learns nothing."""
-    algorithm = make_algorithm(config, recorder, learns=False)
-    checkpoint.require(identity(config))
-    algorithm.load(checkpoint.read)
-    return algorithm
-
-
-def play(
-    config: TrainConfig,
-    checkpoint: Checkpoint,
-    random_shares: Floats,
-    seed: int,
-    *,
-    longest: int | None = None,
-    drawable: bool = True,
-) -> list[Episode]:
-    """One whole episode in each of as many environments as `random_shares` (N,) has entries.
-
-    The agent acts by its policy's mode, and at random in that share of the steps. Episodes are cut after `longest`
-    steps, `LONGEST` if None. Unless `drawable`, no clips can be drawn of them.
-    """
-    config = replace(config, vec="dummy", record_frames=config.record_frames and drawable)
-    recorder = RecordingVecEnv(make_venv(config, len(random_shares), drawable))
-    act = load(config, checkpoint, recorder).act
-    episodes = first_episodes(act, recorder, seed=seed, longest=longest or LONGEST, random_shares=random_shares)
-    recorder.close()
-    return episodes
 
 
 def summary(returns: Floats) -> TrueReturn:

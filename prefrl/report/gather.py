@@ -15,12 +15,15 @@ from prefrl.config.rewards import RewardConfig
 from prefrl.config.run import TrainConfig
 from prefrl.data.batch import longer, stack
 from prefrl.data.segment import Segment
+from prefrl.data.verdict import Verdict
 from prefrl.errors import CheckpointError
 from prefrl.feedback.answer import Answer, informative, is_held_out, standing
 from prefrl.feedback.question import Question
 from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.rewards.fit import owners, stated
 from prefrl.rewards.metrics import answer_probability
+from prefrl.rewards.verdict import judged as verdict_on
+from prefrl.rewards.verdict import paid_true
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.run_store import has_store, open_store
 from prefrl.training.learner import load_ensemble
@@ -113,6 +116,9 @@ class Run:
     notes: list[str] = field(default_factory=list)
     """What is missing, and why."""
 
+    verdict: Verdict = field(default_factory=paid_true)
+    """Whether the reward can be trusted, as `evaluate` says it."""
+
     @property
     def learned(self) -> bool:
         """Whether the agent is paid a learned reward."""
@@ -148,8 +154,8 @@ def gather(path: Path, name: str) -> Run:
             answers = [answer for answer in given if not answer.is_repeat]
             by_annotator = _by_annotator(given)
             goal = info.goal if info else goal
-    paid_true = config.reward == "true"
-    judged, notes = (None, []) if paid_true else _judge(run_dir, config, answers)
+    paid_true_reward = config.reward == "true"
+    judged, notes = (None, []) if paid_true_reward else _judge(run_dir, config, answers)
     return Run(
         run_dir,
         name,
@@ -162,6 +168,7 @@ def gather(path: Path, name: str) -> Run:
         by_annotator,
         judged,
         notes,
+        paid_true() if paid_true_reward else verdict_on(answers, config.reward_model, run_dir.verdict()),
     )
 
 

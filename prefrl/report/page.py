@@ -15,12 +15,15 @@ import numpy as np
 from prefrl.config.presets import preset
 from prefrl.config.saved import to_json
 from prefrl.errors import UsageError
+from prefrl.feedback.answer import standing
 from prefrl.report import charts
 from prefrl.report.arms import Arm, arms, final_return, flat
 from prefrl.report.gather import Judged, Run, gather
+from prefrl.report.lead import Lead, lead
 from prefrl.report.people import Annotator, annotator
 from prefrl.report.reels import TRACE, Reels, reels
-from prefrl.rewards.metrics import brier_score, expected_calibration_error, pearson, spearman, wilson
+from prefrl.rewards.metrics import brier_score, expected_calibration_error, pearson, spearman
+from prefrl.rewards.verdict import figures
 from prefrl.runs.files import atomic_write, storage
 from prefrl.runs.run_dir import versions
 
@@ -65,6 +68,7 @@ class Section:
     """What the page says of one run."""
 
     run: Run
+    lead: Lead
     arm: str
     tiles: list[Tile]
     warned: list[Warned] | None
@@ -96,11 +100,8 @@ def report(run_dirs: Sequence[Path], output: Path) -> Path:
     learned = max(1, sum(run.learned for run in runs))
     each, pairs = (max(1, min(MOST, number // learned)) for number in (EXTREMES, QUESTIONS))
     with charts.styled():
-        comparisons = (
-            []
-            if len(runs) == 1
-            else [c for env in dict.fromkeys(arm.env_id for arm in grouped) for c in _comparison(env, grouped, rng)]
-        )
+        envs = dict.fromkeys(arm.env_id for arm in grouped) if len(runs) > 1 else ()
+        comparisons = [chart for env in envs for chart in _comparison(env, grouped, rng)]
         sections = [_section(run, grouped, (each, pairs), rng) for run in runs]
     html = _template().render(
         sections=sections,
@@ -151,7 +152,7 @@ def _comparison(env_id: str, grouped: Sequence[Arm], rng: np.random.Generator) -
 
 
 def _row(section: Section, grouped: Sequence[Arm]) -> dict[str, Any]:
-    run, last = section.run, section.run.metrics[-1] if section.run.metrics else {}
+    run = section.run
     return {
         "name": run.name,
         "env_id": run.config.env_id,
@@ -159,7 +160,8 @@ def _row(section: Section, grouped: Sequence[Arm]) -> dict[str, Any]:
         "steps": run.num_timesteps,
         "final": final_return(run),
         "share": _share(run, grouped),
-        "agreement": last.get("reward/held_out_accuracy"),
+        "learned": run.learned,
+        "verdict": run.verdict,
         "alarms": None if section.warned is None else sum(warned.now for warned in section.warned),
     }
 
@@ -186,6 +188,7 @@ def _section(run: Run, grouped: Sequence[Arm], clips: tuple[int, int], rng: np.r
     others = _paid_true(run, grouped) if run.learned else []
     return Section(
         run=run,
+        lead=lead(run),
         arm=arm,
         tiles=_tiles(run, grouped),
         warned=_warned(run.metrics),
@@ -197,23 +200,20 @@ def _section(run: Run, grouped: Sequence[Arm], clips: tuple[int, int], rng: np.r
 
 
 def _tiles(run: Run, grouped: Sequence[Arm]) -> list[Tile]:
-    final, share, last = final_return(run), _share(run, grouped), run.metrics[-1] if run.metrics else {}
+    final, share = final_return(run), _share(run, grouped)
     note = "mean of the last tenth of training" if share is None else f"{share:.0%} of what the true reward gives"
     tiles = [Tile("true return", "-" if final is None else _number(final), note)]
     tiles.append(Tile("steps", f"{run.num_timesteps:,}", f"of {run.config.steps:,}"))
     if not run.learned:
         return tiles
-    tiles.append(Tile("labels", f"{last.get('num_preferences') or 0:,}", f"of {run.config.labels:,}"))
-    judged = run.judged
+    tiles.append(Tile("labels", f"{len(standing(run.answers)):,}", f"of {run.config.labels:,}"))
+    found, judged = figures(run.verdict), run.judged
     if judged is None:
         return tiles
-    decided = judged.held_out & (judged.targets != 0.5)
-    right = int(((judged.probabilities > 0.5) == (judged.targets > 0.5))[decided].sum())
-    low, high = wilson(right, int(decided.sum()))
-    if decided.any():
-        share_right = right / int(decided.sum())
-        note = f"{right} of {decided.sum()} answers; 95 %: {low:.0%} to {high:.0%}"
-        tiles.append(Tile("held-out agreement", f"{share_right:.0%}", note))
+    if found is not None and found.decided:
+        low, high = found.ci95
+        note = f"{found.right} of {found.decided} answers; 95 %: {low:.0%} to {high:.0%}"
+        tiles.append(Tile("answers foreseen from the others", f"{found.right / found.decided:.0%}", note))
     rank = spearman(judged.returns, judged.true_returns)
     tiles.append(
         Tile("rank correlation", "-" if math.isnan(rank) else f"{rank:.3f}", "learned and true return of clips")
@@ -236,7 +236,7 @@ def _warned(metrics: Sequence[dict[str, Any]]) -> list[Warned] | None:
 
 
 def _charts(run: Run, others: Sequence[Run], rng: np.random.Generator) -> list[Chart]:
-    curve_note = "The learned return is what each fit makes of the last episodes: log-odds against having been dead."
+    curve_note = "The learned return is what each fit makes of the last episodes: higher is better, staying dead is 0."
     found = [Chart("Learning curve", charts.learning(run, others, rng), curve_note if run.judged else "")]
     if run.learned and run.series("num_preferences", "true_return")[0].size:
         found.append(Chart("What labels bought", charts.by_labels(run), "Each point is the end of a round."))

@@ -45,7 +45,7 @@ class Verdicts:
     runs: Path = Path("runs/verdict")
     """Where the run folders go; a finished run is taken as it is."""
 
-    first_seed: int = 0
+    first_seed: int = 10
     """Seed of the runs of 60 labels; those of 150 have the next."""
 
     results: Path = RESULTS

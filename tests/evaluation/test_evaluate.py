@@ -16,12 +16,13 @@ from small import SMALL
 from prefrl.data.episode import Episode
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import CheckpointError, UsageError
-from prefrl.evaluation.evaluate import Evaluation, evaluate, load, play, success, summary
+from prefrl.evaluation.evaluate import Evaluation, evaluate, success, summary
 from prefrl.evaluation.tables import table
 from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.runs.run_dir import Checkpoint, RunDir
 from prefrl.training.learner import Learner
 from prefrl.training.loop import train
+from prefrl.training.play import load, play
 
 
 @pytest.fixture(scope="module")

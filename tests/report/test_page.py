@@ -60,13 +60,16 @@ def test_one_file_tells_of_all_runs_and_needs_no_other(folder: Path, tmp_path: P
     assert all(link.startswith(("#", "data:video/mp4;base64,")) for link in page.links)
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
-    assert sum(link.startswith("data:") for link in page.links) == 2 * (4 + 4 + 2 * 3)
+    assert sum(link.startswith("data:") for link in page.links) == 3 + 2 * (4 + 4 + 2 * 3)  # the agents, and clips
     for words in (
         "3 runs of MoveRight-v0",
         "20 labels (2 runs)",
         "true reward",
         "Calibration",
         "Best and worst clips by learned reward",
+        "What the agent was taught",
+        "How far to trust it",
+        "What to do next",
         "Hardest questions",
         "oracle",
         "stable-baselines3",
@@ -76,9 +79,30 @@ def test_one_file_tells_of_all_runs_and_needs_no_other(folder: Path, tmp_path: P
     assert list(output.parent.iterdir()) == [output]
 
 
+def test_the_page_begins_with_the_agent_and_the_sentence_that_evaluate_says(folder: Path, tmp_path: Path) -> None:
+    html = report([folder / "a"], tmp_path / "r.html").read_text(encoding="utf-8")
+    kept = RunDir(folder / "a").verdict()
+    assert kept is not None
+    first_look = html[: html.index("<details>")]
+    assert first_look.count("data:video/mp4;base64,") == 1
+    assert kept.sentence in first_look.replace("&#39;", "'")
+    words = html[html.index('<div class="lead">') : html.index("</dl>")]
+    for insider in ("EPIC", "log-odds", "Brier", "calibration", "rank correlation", "paid by", "held-out"):
+        assert insider not in words
+
+
+def test_where_no_agent_can_be_drawn_the_page_says_so(tmp_path: Path) -> None:
+    run = trained(tmp_path / "a")
+    for checkpoint in (run.path / "checkpoints").iterdir():
+        shutil.rmtree(checkpoint)
+    text = Page(report([run.path], tmp_path / "r.html").read_text(encoding="utf-8")).text
+    assert "No video: The agent has not been saved yet" in text
+    assert "What to do next" in text
+
+
 def test_one_run_is_compared_with_nothing(folder: Path, tmp_path: Path) -> None:
     text = Page(report([folder / "a"], tmp_path / "r.html").read_text(encoding="utf-8")).text
-    assert "Learning curves by environment and arm" not in text
+    assert "How they compare" not in text
     assert "1 run of" in text
 
 

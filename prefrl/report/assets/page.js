@@ -23,7 +23,9 @@ function follow(video, line) {
 }
 for (const video of document.querySelectorAll("video")) {
   seen.observe(video);
-  follow(video, video.closest("figure").querySelector(".now"));
+  const line = video.closest("figure").querySelector(".now");
+  if (!line) continue; // the agent's own video has controls
+  follow(video, line);
   video.addEventListener("click", () => {
     video.dataset.held = video.paused ? "" : "1";
     video.paused ? video.play() : video.pause();

@@ -1,0 +1,130 @@
+"""What the page says of a run first: the agent, moving, what it was taught, and how far to trust it, in plain words."""
+
+import base64
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prefrl.data.episode import cut
+from prefrl.data.segment import Segment
+from prefrl.data.text import shell
+from prefrl.errors import PrefrlError
+from prefrl.feedback.answer import standing
+from prefrl.rendering.clips import Renderer, write_mp4
+from prefrl.rendering.recording import show
+from prefrl.report.arms import final_return
+from prefrl.report.gather import Run
+from prefrl.rewards.verdict import figures
+from prefrl.store.shown import read_shown
+from prefrl.training.play import play
+
+SIZE = 384  # pixels a side, where the environment draws at any size
+LONGEST = 300  # steps of the agent that are shown
+SMOOTH = 30.0  # pictures a second that are enough
+SEED = 1_000_000  # of the episode, as that of `evaluate`
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The beginning of a run's section."""
+
+    video: str | None
+    """What the agent does, as a data URL; None where it cannot be drawn."""
+
+    missing: str | None
+    """Why there is no video; None if there is one."""
+
+    taught: str
+    trust: str
+    then: str
+    """What to do next."""
+
+    command: str
+    """The command that does it."""
+
+
+def lead(run: Run) -> Lead:
+    """The lead of a run, as far as it has come."""
+    video, missing = _video(run)
+    then, command = _next(run)
+    return Lead(video, missing, _taught(run), _trust(run), then, command)
+
+
+def _taught(run: Run) -> str:
+    if not run.learned:
+        return f"Nobody taught it: it was paid what {run.config.env_id} itself pays, over {run.num_timesteps:,} steps."
+    counted = standing(run.answers)
+    people = sorted({answer.annotator for answer in counted})
+    given = f"{len(counted):,} answer{'s' * (len(counted) != 1)}" + (f" ({', '.join(people)})" if people else "")
+    goal = f"The goal was: {run.goal}. " if run.goal else ""
+    far = f"It has practised for {min(run.num_timesteps, run.config.steps):,} of {run.config.steps:,} steps."
+    return f"{goal}It was taught by {given} to the question which of two clips is better. {far}"
+
+
+def _trust(run: Run) -> str:
+    found, final = figures(run.verdict), final_return(run)
+    told = []
+    if found is not None and found.decided:
+        low, high = found.ci95
+        told.append(
+            f"Of {found.decided} answers, {found.right} ({found.right / found.decided:.0%}) can be told from the "
+            f"others; by chance it would be half. (With as many other answers, {low:.0%} to {high:.0%}.)"
+        )
+    if final is not None:
+        told.append(f"By the environment's own measure, an attempt lately earned {final:,.4g}.")
+    if run.learned and found is not None and not found.of_oracle:
+        told.append("That measure need not be what people wanted: trust what you see.")
+    return " ".join(told) or "Nothing can be said yet."
+
+
+def _next(run: Run) -> tuple[str, str]:
+    path = shell(run.run_dir.path)
+    if run.num_timesteps < run.config.steps:
+        return "It has not finished. Go on with the training.", f"prefrl resume {path}"
+    if not run.learned:
+        return "Compare it with an agent that people taught.", f"prefrl train {shell(run.config.env_id)}"
+    return {
+        "good": ("Watch it in situations that it has not met, then use it.", f"prefrl evaluate {path}"),
+        "doubtful": ("Watch it; answer more questions where it does what you do not want.",
+                     f"prefrl resume {path} --labels +100"),
+        "bad": ("Agree on one goal, in one sentence, and begin again.",
+                f"prefrl train {shell(run.config.env_id)} --teacher human --goal '...'"),
+        "unknown": ("Answer more questions about clips that differ.", f"prefrl resume {path} --labels +50"),
+    }[run.verdict.level]  # fmt: skip
+
+
+def _video(run: Run) -> tuple[str | None, str | None]:
+    try:
+        segment = read_shown(run.run_dir, "after") or _played(run) or read_shown(run.run_dir, "now")
+        if segment is None:
+            return None, "The agent has not been saved yet"
+        return _filmed(run, segment), None
+    except (Exception, SystemExit) as error:  # an environment's own code, or OpenGL, may raise anything
+        said = str(error).strip().partition("\n")[0]
+        return None, said if isinstance(error, PrefrlError) else f"{type(error).__name__}: {said}"
+
+
+def _played(run: Run) -> Segment | None:
+    """The beginning of an episode of the agent; None if none is saved."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged checkpoints the page tells elsewhere
+        checkpoint = run.run_dir.latest_checkpoint()
+    if checkpoint is None:
+        return None
+    (episode,) = play(run.config, checkpoint, np.zeros(1), SEED, longest=LONGEST)
+    whole = cut([episode], len(episode.actions))
+    return whole[0] if whole else None
+
+
+def _filmed(run: Run, segment: Segment) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "agent.mp4"
+        if segment.film is not None:
+            write_mp4(path, show(segment.film), min(segment.film.fps, SMOOTH))
+        else:
+            with Renderer(run.config.env_id, run.config.env_kwargs, size=SIZE) as renderer:
+                write_mp4(path, renderer.iter_frames(segment), min(renderer.fps, SMOOTH))
+        return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
