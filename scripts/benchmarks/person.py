@@ -142,19 +142,22 @@ def answer_all(
 ) -> None:
     """Answer until the run is over."""
     seen = 0
-    while program.poll() is None and not is_over(run) and time.time() < session.started + LONGEST:
-        lines = log.read_text().splitlines()
-        if len(lines) == seen:
-            time.sleep(0.005)
-            continue
-        seen = len(lines)
-        entry = json.loads(lines[-1])
-        session.shown.append(entry["at"])
-        with Store(run.store_url) as store:
-            key = better(store.question(entry["question"]))
-        time.sleep(max(0.0, entry["at"] + seconds - time.time()))
-        session.pressed.append(time.time())
-        subprocess.run(["xdotool", "key", "--delay", "0", key], env=env, check=True)
+    with subprocess.Popen(["xdotool", "-"], env=env, stdin=subprocess.PIPE, text=True, bufsize=1) as keyboard:
+        assert keyboard.stdin is not None
+        while program.poll() is None and not is_over(run) and time.time() < session.started + LONGEST:
+            lines = log.read_text().splitlines()
+            if len(lines) == seen:
+                time.sleep(0.005)
+                continue
+            seen = len(lines)
+            entry = json.loads(lines[-1])
+            session.shown.append(entry["at"])
+            with Store(run.store_url) as store:
+                key = better(store.question(entry["question"]))
+            time.sleep(max(0.0, entry["at"] + seconds - time.time()))
+            session.pressed.append(time.time())
+            print("key --delay 0", key, file=keyboard.stdin, flush=True)
+        keyboard.stdin.close()
 
 
 def better(question: Question) -> str:
