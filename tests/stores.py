@@ -42,8 +42,9 @@ def fill(store: Store, rng: np.random.Generator, env_id: str = "Walk-v0") -> lis
 def _questions(rng: np.random.Generator) -> list[Question]:
     states = make_segment(rng, 5, state_dim=4)
     states.sim_states[2, 1] = np.array([0x7FF8_DEAD_BEEF_0001], np.uint64).view(np.float64)[0]  # type: ignore[index]
+    randomised = {"geom_rgba": np.ones((1, 2, 4), np.float32), "vis.map.fogend": rng.normal(size=(6,))}
     kinds: list[Segment] = [
-        states,
+        dataclasses.replace(states, model=randomised),
         make_segment(rng, 5, absorbing_from=3, state_dim=4),
         make_segment(rng, 5, reset_seed=7, replay_steps=0),
         make_segment(rng, 5, reset_seed=2**31 + 7, replay_steps=9, start=9),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefrl.data.batch import Transitions, is_finite
+from prefrl.data.model_change import ModelChange, model_rows
 from prefrl.data.segment import Film, Segment
 from prefrl.data.spaces import Obs, rows
 from prefrl.data.spaces import is_finite as finite_obs
@@ -34,6 +35,9 @@ class Episode:
 
     sim_states: NDArray[np.float64] | None = None
     """(n + 1, state_dim) simulator states, or None."""
+
+    models: Sequence[ModelChange] | None = None
+    """Of each of the n + 1 states, the model that the simulator had; None where that is not looked at."""
 
     reset_seed: int | None = None
     """Seed of the reset the episode began with, if known."""
@@ -97,7 +101,10 @@ def _segment(episode: Episode, start: int, length: int) -> Segment:
     stop = min(start + length, len(episode.actions))
     steps = stop - start
     dies = episode.terminated and stop == len(episode.actions)
-    states, replay = episode.sim_states, None
+    states, model, replay = episode.sim_states, None, None
+    if states is not None and episode.models is not None:
+        model = model_rows([*episode.models[start : stop + 1], *[episode.models[stop]] * (length - steps)])
+        states = None if model is None else states  # by themselves they would show another model
     if states is not None:
         states = _padded(states[start : stop + 1], length + 1, repeat_last=True)
     elif episode.reset_seed is not None:
@@ -112,6 +119,7 @@ def _segment(episode: Episode, start: int, length: int) -> Segment:
         absorbing=np.arange(length + 1) >= (steps if dies else length + 1),
         true_rewards=_padded(episode.true_rewards[start:stop], length),
         sim_states=states,
+        model=model or None,
         reset_seed=episode.reset_seed,
         replay_actions=replay,
         start=start,

@@ -3,6 +3,9 @@
 SIM_STATE = "prefrl.sim_state"
 """The simulator's state, float64 (state_dim,), that comes with the observation."""
 
+MODEL_CHANGE = "prefrl.model_change"
+"""The `ModelChange` of the simulator in that state, where its model is looked at."""
+
 JPEG_FRAME = "prefrl.jpeg_frame"
 """A picture of that state, bytes of a JPEG."""
 

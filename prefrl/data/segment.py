@@ -1,7 +1,9 @@
 """A segment of behaviour: what a teacher is shown and a reward is learned from."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +54,10 @@ class Segment:
     sim_states: NDArray[np.float64] | None = None
     """(T + 1, state_dim) simulator states to render clips from, or None; the last real one is repeated."""
 
+    model: Mapping[str, NDArray[Any]] | None = None
+    """Name -> (1 or T + 1, *shape) arrays of the simulator's model that episodes change, by name, to be put in before a
+    clip is drawn: one for all states, or one for each. None where nothing changes, or it was not noticed."""
+
     reset_seed: int | None = None
     """Seed of the episode's reset, for environments that are re-rendered by replay; None if unknown."""
 
@@ -87,6 +93,9 @@ class Segment:
             raise ValueError("Segment.actions is empty, want at least one step")
         if self.sim_states is not None and len(self.sim_states) != steps + 1:
             raise ValueError(f"Segment.sim_states has {len(self.sim_states)} rows, want {steps + 1}")
+        for name, array in (self.model or {}).items():
+            if array.ndim == 0 or len(array) not in (1, steps + 1):
+                raise ValueError(f"Segment.model[{name!r}] is {array.dtype}{array.shape}, want 1 or {steps + 1} rows")
         if self.film is not None and len(self.film.jpegs) != steps + 1:
             raise ValueError(f"Segment.film has {len(self.film.jpegs)} pictures, want {steps + 1}")
         if self.start < 0:

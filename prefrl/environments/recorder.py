@@ -9,7 +9,8 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from prefrl.data.episode import Episode
-from prefrl.data.info_keys import JPEG_FRAME, LAST_OBS, RAW_LAST_OBS, RESET_SEED, SIM_STATE, TRUNCATED
+from prefrl.data.info_keys import JPEG_FRAME, LAST_OBS, MODEL_CHANGE, RAW_LAST_OBS, RESET_SEED, SIM_STATE, TRUNCATED
+from prefrl.data.model_change import ModelChange
 from prefrl.data.spaces import Obs, named, rows
 from prefrl.environments.guarded import is_flag, only
 from prefrl.environments.spaces import action_array, spaces_of
@@ -27,10 +28,11 @@ def terminations(dones: NDArray[np.bool_], infos: list[dict[str, Any]]) -> NDArr
 
 
 class Sight(NamedTuple):
-    """What a clip of one state needs: the simulator's state, or a picture, or neither."""
+    """What a clip of one state needs: the simulator's state and perhaps its model, or a picture, or neither."""
 
     sim_state: NDArray[np.float64] | None
     shot: Shot | None
+    model: ModelChange | None
 
 
 class End(NamedTuple):
@@ -121,7 +123,7 @@ class RecordingVecEnv(VecEnvWrapper):
         return self.unwrapped.reset_infos  # a wrapper's own list stays empty
 
     def _sight(self, info: dict[str, Any]) -> Sight:
-        return Sight(info.get(SIM_STATE), self._reel.keep(info.get(JPEG_FRAME)))
+        return Sight(info.get(SIM_STATE), self._reel.keep(info.get(JPEG_FRAME)), info.get(MODEL_CHANGE))
 
     def _keep(self, obs: VecEnvObs, sights: list[Sight]) -> None:
         self._obs.append(named(obs))  # type: ignore[arg-type]  # no supported space gives a tuple
@@ -174,6 +176,7 @@ class RecordingVecEnv(VecEnvWrapper):
                     terminated=terminated is True,
                     truncated=terminated is False,
                     sim_states=_states(sights),
+                    models=_models(sights),
                     reset_seed=seed,
                     jpegs=jpegs,
                     fps=30.0 if jpegs is None else rate(self.get_attr("metadata", env)[0]),
@@ -193,6 +196,11 @@ def _ended(array: NDArray[Any], last: NDArray[Any]) -> NDArray[Any]:
 def _states(sights: list[Sight]) -> NDArray[np.float64] | None:
     states = [sight.sim_state for sight in sights if sight.sim_state is not None]
     return np.stack(states) if len(states) == len(sights) else None
+
+
+def _models(sights: list[Sight]) -> list[ModelChange] | None:
+    models = [sight.model for sight in sights if sight.model is not None]
+    return models if len(models) == len(sights) else None
 
 
 def _jpegs(sights: list[Sight]) -> list[bytes | None] | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from prefrl import watchdog
 from prefrl.errors import EnvError
+from prefrl.rendering.mujoco_model import upload
 from prefrl.rendering.simulator_state import has_display
 
 Frame = NDArray[np.uint8]
@@ -55,6 +56,12 @@ class Camera:
         if frame.shape != self._shape:
             raise EnvError(f"{self._name} draws {frame.shape} after {self._shape}; its pictures must be of one size")
         return frame
+
+    def model_changed(self, names: set[str]) -> None:
+        """Draw from now on by what the arrays of these `names` hold in MuJoCo's model."""
+        if self._viewer is not None:
+            self._viewer.make_context_current()
+            upload(self._viewer.model, self._viewer.con, names)
 
     def close(self) -> None:
         """Release the drawing context; call it before the environment is closed.

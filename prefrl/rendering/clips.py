@@ -18,8 +18,12 @@ from prefrl.data.spaces import Obs, named, rows
 from prefrl.errors import EnvError, StorageError
 from prefrl.rendering.camera import Camera, Frame, rate
 from prefrl.rendering.from_id import from_id
+from prefrl.rendering.mujoco_model import ModelSetter
 from prefrl.rendering.recording import show
-from prefrl.rendering.simulator_state import restore
+from prefrl.rendering.simulator_state import is_mujoco, restore
+
+FRESH: Mapping[str, NDArray[Any]] = {}
+"""Nothing of a simulator's model is other than in a freshly made one."""
 
 WARM_UP = 10
 """Frames drawn and dropped before a replayed segment: LunarLander's sparks, for one, fade only as they are drawn."""
@@ -42,7 +46,9 @@ class Renderer:
         self._env = from_id(env_id, kwargs, "rgb_array", checked=False)
         self._id = env_id
         self._camera: Camera | None = None
+        self._shown: Mapping[str, NDArray[Any]] | None = None  # what the model was changed to
         self.fps = rate(self._env.metadata)
+        self._model = ModelSetter(self._env.unwrapped) if is_mujoco(self._env.unwrapped) else None  # before a reset
         try:
             self._reset(0)  # some cameras stay where the first state drawn puts them: always the same
             self._camera = Camera(self._env, kwargs, size=size)
@@ -64,24 +70,44 @@ class Renderer:
         if segment.film is not None:
             return show(segment.film)
         if segment.sim_states is not None:
-            return self._restored(segment.sim_states)
+            return self._restored(segment.sim_states, segment.model or FRESH)
         if segment.reset_seed is not None and (segment.replay_actions is not None or segment.start == 0):
             return self._replayed(segment)
         raise EnvError(
-            f"a segment of {self._id} has neither simulator states nor reset seed and actions to draw it from, and no "
-            "recorded frames; record it with RecordSimState or RecordFrames"
+            f"a segment of {self._id} has neither simulator states that tell all, nor reset seed and actions to draw it "
+            "from, nor recorded frames; record it with RecordSimState or RecordFrames (--record-frames)"
         )
 
-    def _restored(self, states: NDArray[np.float64]) -> Iterator[Frame]:
+    def _restored(self, states: NDArray[np.float64], model: Mapping[str, NDArray[Any]]) -> Iterator[Frame]:
         for step, state in enumerate(states):
-            if step == 0 or state.tobytes() != states[step - 1].tobytes():  # ALE's are bytes: some are NaNs as numbers
+            changed = self._set_model(model, step)
+            # ALE's states are bytes: some are NaNs as numbers.
+            if step == 0 or changed or state.tobytes() != states[step - 1].tobytes():
                 restore(self._env, state)
                 frame = self._draw()
             yield frame
 
+    def _set_model(self, rows: Mapping[str, NDArray[Any]], step: int) -> bool:
+        """Make the model that of state `step`, fresh but for `rows`; whether that changed anything."""
+        if self._shown is rows and all(len(array) == 1 for array in rows.values()):
+            return False
+        self._shown = rows
+        if self._model is None:
+            if rows:
+                raise EnvError(
+                    f"a clip of {self._id} has a model, and {self._id} has none; use the kwargs it was made by"
+                )
+            return False
+        names = self._model.set(rows, step)
+        if self._camera is not None:
+            self._camera.model_changed(names)
+        return bool(names)
+
     def _replayed(self, segment: Segment) -> Iterator[Frame]:
         skipped = segment.replay_actions if segment.replay_actions is not None else segment.actions[:0]
         actions, first = np.concatenate([skipped, segment.actions]), len(skipped)
+        self._set_model(FRESH, 0)
+        self._shown = None  # the reset may change it
         obs = self._reset(segment.reset_seed)
         terminated, frame = False, None
         for step in range(len(actions) + 1):

@@ -12,9 +12,11 @@ import numpy as np
 import prefrl_envs  # noqa: F401  # registers prefrl's own environments
 from numpy.typing import NDArray
 
-from prefrl.data.info_keys import RESET_SEED, SIM_STATE
+from prefrl.data.info_keys import MODEL_CHANGE, RESET_SEED, SIM_STATE
+from prefrl.data.model_change import ModelChange
 from prefrl.errors import EnvError
 from prefrl.rendering.atari import is_ale, restore_ale, snapshot_ale
+from prefrl.rendering.mujoco_model import ModelWatch
 
 State = NDArray[np.float64]
 Env = gym.Env[Any, Any]
@@ -64,13 +66,17 @@ def snapshotter(env: Env) -> Callable[[], State] | None:
 
     Environments that keep MuJoCo's `model` and `data`, Gymnasium's classic control, and environments with a method
     `get_sim_state()`, giving a new float64 array (state_dim,), and its inverse `set_sim_state(state)`, can be snapshot
-    at a few microseconds and some hundred bytes each; Atari games at 0.2 ms and 14 KB.
+    at a few microseconds and some hundred bytes each; Atari games at 0.2 ms and 14 KB. Those that draw more than their
+    state holds, such as a goal that `render` adds, are replayed, and so are those with wrappers that may.
     """
-    simulator: Any = env.unwrapped
+    return None if _is_drawn_over(env) else _taker(env.unwrapped)
+
+
+def _taker(simulator: Any) -> Callable[[], State] | None:
     if _has_own_state(simulator):
         own: Callable[[], State] = simulator.get_sim_state
         return own
-    if _is_mujoco(simulator):
+    if is_mujoco(simulator):
         import mujoco
 
         spec, take = _mujoco_spec(), mujoco.mj_getState
@@ -103,7 +109,8 @@ def restore(env: Env, state: State) -> None:
     Raises:
         EnvError: `env` cannot be restored, or `state` is none of its states.
     """
-    current = snapshot(env)
+    take = _taker(env.unwrapped)
+    current = None if take is None else take()
     name = env.spec.id if env.spec else type(env.unwrapped).__name__
     if current is None:
         raise EnvError(f"{name} has no simulator state to restore; replay it from its reset seed and actions")
@@ -115,7 +122,7 @@ def restore(env: Env, state: State) -> None:
     simulator: Any = env.unwrapped
     if _has_own_state(simulator):
         simulator.set_sim_state(state)
-    elif _is_mujoco(simulator):
+    elif is_mujoco(simulator):
         import mujoco
 
         mujoco.mj_setState(simulator.model, simulator.data, state, _mujoco_spec())
@@ -131,12 +138,39 @@ def restore(env: Env, state: State) -> None:
         simulator.state = state.copy()
 
 
+def _is_drawn_over(env: Env) -> bool:
+    """Whether the pictures of `env` may show more than a state of its simulator holds."""
+    layer: Any = env
+    while isinstance(layer, gym.Wrapper):
+        ours = type(layer).__module__.startswith(("gymnasium.wrappers.common", "prefrl."))
+        if not ours and type(layer).render is not gym.Wrapper.render:
+            return True
+        if _is_classic_control(env.unwrapped) and not ours and not type(layer).__module__.startswith("gymnasium."):
+            return True  # it may set what is drawn, the length of a pole for example
+        layer = layer.env
+    return is_mujoco(layer) and not _has_own_state(layer) and not _draws_its_model(layer)
+
+
+def _draws_its_model(simulator: Any) -> bool:
+    """Whether `simulator` is drawn as Gymnasium draws MuJoCo's model and data, and nothing is added."""
+    from gymnasium.envs.mujoco.mujoco_env import MujocoEnv
+    from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
+
+    return (
+        isinstance(simulator, MujocoEnv)
+        and type(simulator).render is MujocoEnv.render
+        and type(simulator.mujoco_renderer) is MujocoRenderer
+        and "render" not in vars(simulator)
+    )
+
+
 def _has_own_state(simulator: Any) -> bool:
     """The names say whose protocol it is: `get_state` alone means something else in many an environment."""
     return callable(getattr(simulator, "get_sim_state", None)) and callable(getattr(simulator, "set_sim_state", None))
 
 
-def _is_mujoco(simulator: Any) -> bool:
+def is_mujoco(simulator: Any) -> bool:
+    """Whether `simulator` keeps MuJoCo's `model` and `data`, and draws nothing but these."""
     mujoco = sys.modules.get("mujoco")
     if mujoco is None or isinstance(simulator.observation_space, gym.spaces.Dict):
         return False  # the goals of Gymnasium-Robotics are drawn, and no part of MuJoCo's state
@@ -171,9 +205,12 @@ class RecordSimState(gym.Wrapper[Any, Any, Any, Any]):
     Resets without a seed get one from a generator that `reset(seed=...)` starts anew.
     """
 
-    def __init__(self, env: Env) -> None:
+    def __init__(self, env: Env, *, replay: bool = False) -> None:
+        """`replay`: keep the seeds of resets even where states could be."""
         super().__init__(env)
-        self._snapshot = snapshotter(env)
+        self._snapshot = None if replay else snapshotter(env)
+        watched = self._snapshot is not None and is_mujoco(env.unwrapped) and not _has_own_state(env.unwrapped)
+        self._watch = ModelWatch(env.unwrapped) if watched else None
         self._rng = np.random.default_rng()
         self._reset_seed: int | None = None
 
@@ -185,17 +222,19 @@ class RecordSimState(gym.Wrapper[Any, Any, Any, Any]):
             seed = int(self._rng.integers(2**31))
         self._reset_seed = seed
         obs, info = self.env.reset(seed=seed, options=options)
-        self._add_to(info)
+        self._add_to(info, None if self._watch is None else self._watch.after_reset())
         return obs, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step; `info` describes the state after the step."""
         obs, reward, terminated, truncated, info = self.env.step(action)
-        self._add_to(info)
+        self._add_to(info, None if self._watch is None else self._watch.after_step(ends=terminated or truncated))
         return obs, reward, terminated, truncated, info
 
-    def _add_to(self, info: dict[str, Any]) -> None:
+    def _add_to(self, info: dict[str, Any], change: ModelChange | None) -> None:
         if self._snapshot is None:
             info[RESET_SEED] = self._reset_seed
-        else:
+        elif self._watch is None:
             info[SIM_STATE] = self._snapshot()
+        elif change is not None:  # a state alone would show another model
+            info[SIM_STATE], info[MODEL_CHANGE] = self._snapshot(), change

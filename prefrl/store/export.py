@@ -110,9 +110,9 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 def _write(folder: Path, form: str, held: Dump) -> None:
     write, _ = FORMATS[form]
-    obs = dump.obs_columns(held.rows["segments"])
+    obs, model = (columns(held.rows["segments"]) for columns in (dump.obs_columns, dump.model_columns))
     for table, rows in held.rows.items():
-        write(folder / f"{table}.{form}", dump.columns(table, obs), rows)
+        write(folder / f"{table}.{form}", dump.columns(table, obs | model), rows)
     head = {
         "format": NAME,
         "version": VERSION,
@@ -120,6 +120,7 @@ def _write(folder: Path, form: str, held: Dump) -> None:
         "written_by": versions()["prefrl"],
         "environment": None if held.info is None else {**vars(held.info), "spaces": held.info.spaces.to_json()},
         "observations": {column: str(dtype) for column, dtype in obs.items()},
+        "model": {column: str(dtype) for column, dtype in model.items()},
         "rows": {table: len(rows) for table, rows in held.rows.items()},
     }
     (folder / "meta.json").write_text(json.dumps(head, indent=2), encoding="utf-8")
@@ -159,15 +160,16 @@ def _read(folder: Path) -> Dump:
             tables = {name: version1.columns(name) for name in version1.TABLES}
             rows = version1.upgrade(_tables(folder, head, tables, optional=("films", "repeats")))
             return Dump(environment and version1.make_info(environment), rows)
-        obs = {column: _obs_type(column, dtype) for column, dtype in head["observations"].items()}
+        named = {**head["observations"], **head.get("model", {})}
+        obs = {column: _type(column, dtype) for column, dtype in named.items()}
         rows = _tables(folder, head, {name: dump.columns(name, obs) for name in dump.TABLES})
         info = environment and StoreInfo(**{**environment, "spaces": Spaces.from_json(environment["spaces"])})
         return Dump(info, rows)
 
 
-def _obs_type(column: str, dtype: str) -> np.dtype[Any]:
-    if not dump.is_obs(column) or np.dtype(dtype).kind not in "biuf":
-        raise ValueError(f"{column} of {dtype} is no observation")
+def _type(column: str, dtype: str) -> np.dtype[Any]:
+    if not (dump.is_obs(column) or dump.is_of_model(column)) or np.dtype(dtype).kind not in "biuf":
+        raise ValueError(f"{column} of {dtype} is neither an observation nor of a model")
     return np.dtype(dtype)
 
 

@@ -1,6 +1,6 @@
 """All that a run's store holds, as rows of plain values: what an export is made of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,7 @@ class Dump:
 
 
 def columns(table: str, obs: Mapping[str, np.dtype[Any]]) -> Columns:
-    """The columns of `table`; `obs` are those of the observations, as `obs_columns` gives them."""
+    """The columns of `table`; `obs` are those of observations and model, by `obs_columns` and `model_columns`."""
     kinds: Columns = {c.name: c.type.python_type for c in TABLES[table].columns if c.name not in LEFT_OUT}
     if table != "segments":
         return kinds
@@ -79,10 +79,19 @@ def columns(table: str, obs: Mapping[str, np.dtype[Any]]) -> Columns:
 
 def obs_columns(rows: list[Row]) -> dict[str, np.dtype[Any]]:
     """The columns of the observations in these rows of segments."""
+    return _columns(rows, is_obs)
+
+
+def model_columns(rows: list[Row]) -> dict[str, np.dtype[Any]]:
+    """The columns of what episodes changed in the simulator's model in these rows of segments."""
+    return _columns(rows, is_of_model)
+
+
+def _columns(rows: list[Row], belongs: Callable[[str], bool]) -> dict[str, np.dtype[Any]]:
     found: dict[str, np.dtype[Any]] = {}
     for row in rows:
         for name, value in row.items():
-            if is_obs(name) and value is not None:
+            if belongs(name) and value is not None:
                 found[name] = np.result_type(found.get(name, value.dtype), value.dtype)
     return found
 
@@ -90,6 +99,11 @@ def obs_columns(rows: list[Row]) -> dict[str, np.dtype[Any]]:
 def is_obs(column: str) -> bool:
     """Whether a column of segments is one of the observations."""
     return column == PLAIN or column.startswith(f"{PLAIN}.")
+
+
+def is_of_model(column: str) -> bool:
+    """Whether a column of segments is something of the simulator's model."""
+    return column.startswith("model.")
 
 
 def read(store: "Store") -> Dump:
@@ -162,7 +176,10 @@ def plain(table: Table, row: Mapping[Any, Any]) -> Row:
 def _plain_segment(arrays: dict[str, NDArray[Any]], values: Row) -> Row:
     names = [name.removeprefix("obs/") for name in arrays if name.startswith("obs/")]
     obs = {_column(name, names): arrays[f"obs/{name}"] for name in sorted(names)}
-    return {"id": values["id"], **obs, **{name: arrays.get(name) for name in ARRAYS}, **values}
+    model = {
+        name.replace("/", ".", 1): array for name, array in sorted(arrays.items()) if name.startswith(schema.MODEL)
+    }
+    return {"id": values["id"], **obs, **model, **{name: arrays.get(name) for name in ARRAYS}, **values}
 
 
 def _column(name: str, names: list[str]) -> str:
@@ -176,6 +193,7 @@ def make_segment(row: Row) -> Segment:
         ValueError: there is none such.
     """
     arrays = {f"obs/{name.removeprefix('obs.')}": array for name, array in row.items() if is_obs(name)}
+    arrays |= {name.replace(".", "/", 1): array for name, array in row.items() if is_of_model(name)}
     arrays |= {name: row[name] for name in ARRAYS}
     there = {name: array for name, array in arrays.items() if array is not None}
     return schema.make_segment(there, row["reset_seed"], row["start"])

@@ -218,10 +218,11 @@ def segment_values(segment: Segment) -> dict[str, Any]:
     """
     arrays = segment_arrays(segment)
     for name, array in arrays.items():
-        if name not in MAY_BE_ANYTHING and not np.isfinite(array).all():
+        if name not in MAY_BE_ANYTHING and not name.startswith(MODEL) and not np.isfinite(array).all():
             raise ValueError(f"Segment.{name} holds a value that is not finite")
     data = blobs.pack(arrays)
-    small = blobs.squeeze(data) if any(_pays(array) for array in segment.obs.values()) else None
+    squeezed = (*segment.obs.values(), *(segment.model or {}).values())
+    small = blobs.squeeze(data) if any(_pays(array) for array in squeezed) else None
     return {
         "arrays": data if small is None else small,
         "compressed": small is not None,
@@ -232,7 +233,10 @@ def segment_values(segment: Segment) -> dict[str, Any]:
 
 
 MAY_BE_ANYTHING = ("sim_states", "replay_actions")
-"""Arrays that simulators alone read."""
+"""Arrays that simulators alone read, as are those of `MODEL`."""
+
+MODEL = "model/"
+"""Before the name of an array of the simulator's model."""
 
 
 def _pays(obs: np.ndarray[Any, Any]) -> bool:
@@ -244,6 +248,7 @@ def segment_arrays(segment: Segment) -> dict[str, Any]:
     """The arrays of `segment` by the names that they are stored under."""
     others = {name: getattr(segment, name) for name in ("actions", "absorbing", "true_rewards", *MAY_BE_ANYTHING)}
     named = {f"obs/{name}": array for name, array in segment.obs.items()} | others
+    named |= {f"{MODEL}{name}": array for name, array in (segment.model or {}).items()}
     return {name: array for name, array in named.items() if array is not None}
 
 
@@ -273,8 +278,9 @@ def make_segment(arrays: Mapping[str, Any], reset_seed: int | None, start: int, 
         ValueError: they are not those of a segment.
     """
     obs = {name.removeprefix("obs/"): array for name, array in arrays.items() if name.startswith("obs/")}
-    others = {name: array for name, array in arrays.items() if not name.startswith("obs/")}
-    return Segment(obs=obs, **others, reset_seed=reset_seed, start=start, film=film)
+    model = {name.removeprefix(MODEL): array for name, array in arrays.items() if name.startswith(MODEL)}
+    others = {name: array for name, array in arrays.items() if not name.startswith(("obs/", MODEL))}
+    return Segment(obs=obs, **others, model=model or None, reset_seed=reset_seed, start=start, film=film)
 
 
 def film_row(segment_id: int, film: Film) -> dict[str, Any]:
