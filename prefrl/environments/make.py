@@ -112,7 +112,7 @@ def make_venv(config: TrainConfig, n_envs: int | None = None, drawable: bool = T
             env = make_env(config.env_id, config.env_kwargs, render_mode="rgb_array")
             return RecordFrames(Guarded(env), config.env_kwargs)
         env = Guarded(make_env(config.env_id, config.env_kwargs))
-        return RecordSimState(env) if drawable else env
+        return RecordSimState(env, replay=config.replay) if drawable else env
 
     makers: list[Callable[[], gym.Env[Any, Any]]] = [make] * count
     return LeanVecEnv(makers)

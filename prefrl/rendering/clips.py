@@ -1,5 +1,6 @@
 """Segment -> frames -> H.264 clip."""
 
+import logging
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from prefrl.rendering.from_id import from_id
 from prefrl.rendering.mujoco_model import ModelSetter
 from prefrl.rendering.recording import show
 from prefrl.rendering.simulator_state import is_mujoco, restore
+from prefrl.rendering.truth import is_known, look_alike, witness
 
 FRESH: Mapping[str, NDArray[Any]] = {}
 """Nothing of a simulator's model is other than in a freshly made one."""
@@ -42,16 +44,19 @@ class Renderer:
     """Frames per second at which the environment runs in real time; 30 if it does not say."""
 
     def __init__(self, env_id: str, env_kwargs: Mapping[str, Any] | None = None, *, size: int = 256) -> None:
-        kwargs = env_kwargs or {}
-        self._env = from_id(env_id, kwargs, "rgb_array", checked=False)
-        self._id = env_id
+        self._id, self._kwargs, self._size = env_id, env_kwargs or {}, size
+        self._env = from_id(env_id, self._kwargs, "rgb_array", checked=False)
+        self.is_known = is_known(self._env)
+        """Whether the environment is of a family whose clips are known to show what happened."""
+
+        self._truths: dict[bool, bool] = {}  # whether it replays -> whether that shows what happened
         self._camera: Camera | None = None
         self._shown: Mapping[str, NDArray[Any]] | None = None  # what the model was changed to
         self.fps = rate(self._env.metadata)
         self._model = ModelSetter(self._env.unwrapped) if is_mujoco(self._env.unwrapped) else None  # before a reset
         try:
             self._reset(0)  # some cameras stay where the first state drawn puts them: always the same
-            self._camera = Camera(self._env, kwargs, size=size)
+            self._camera = Camera(self._env, self._kwargs, size=size)
             self._camera.draw()  # an environment that cannot be drawn says so now, not in the middle of a run
         except BaseException:
             self.close()
@@ -65,17 +70,49 @@ class Renderer:
         """
         return np.stack(list(self.iter_frames(segment)))
 
+    def tells_truth(self, *, replay: bool) -> bool:
+        """Whether segments drawn here look as the environment does while they happen, in a short trial.
+
+        Another environment is made for it. `replay`: segments of seeds and actions, even where there are states.
+        """
+        if replay not in self._truths:
+            self._truths[replay] = True  # the trial draws here too
+            self._truths[replay] = self._try(replay)
+        return self._truths[replay]
+
+    def _try(self, replay: bool) -> bool:
+        env = from_id(self._id, self._kwargs, "rgb_array", checked=False)
+        try:
+            seen = list(witness(env, self._kwargs, size=self._size, replay=replay))
+            for segment, frames in reversed(seen):  # not in the order in which it happened
+                if not all(map(look_alike, self.iter_frames(segment), frames)):
+                    return False
+        except EnvError as error:
+            logging.getLogger(__name__).debug("a trial of clips failed: %s", error)
+            return False
+        finally:
+            env.close()
+        return True
+
+    def _require_truth(self, *, replay: bool) -> None:
+        if not self.is_known and not self.tells_truth(replay=replay):
+            raise EnvError(
+                f"clips of {self._id} that are drawn later do not look as it did when it happened: it draws more than "
+                "its state, or its seed, tells; add --record-frames"
+            )
+
     def iter_frames(self, segment: Segment) -> Iterator[Frame]:
         """As `frames`, one (H, W, 3) at a time; a state that equals the one before is not drawn again."""
         if segment.film is not None:
             return show(segment.film)
+        self._require_truth(replay=segment.sim_states is None)
         if segment.sim_states is not None:
             return self._restored(segment.sim_states, segment.model or FRESH)
         if segment.reset_seed is not None and (segment.replay_actions is not None or segment.start == 0):
             return self._replayed(segment)
         raise EnvError(
-            f"a segment of {self._id} has neither simulator states that tell all, nor reset seed and actions to draw it "
-            "from, nor recorded frames; record it with RecordSimState or RecordFrames (--record-frames)"
+            f"a segment of {self._id} has neither simulator states that tell all, nor reset seed and actions to draw "
+            "it from, nor recorded frames; record it with RecordSimState or RecordFrames (--record-frames)"
         )
 
     def _restored(self, states: NDArray[np.float64], model: Mapping[str, NDArray[Any]]) -> Iterator[Frame]:

@@ -138,6 +138,15 @@ def restore(env: Env, state: State) -> None:
         simulator.state = state.copy()
 
 
+def bring_up_to_date(env: Env) -> None:
+    """Have the positions of bodies follow the state of `env`: MuJoCo's lag one integrator step behind after `step`."""
+    simulator: Any = env.unwrapped
+    if is_mujoco(simulator):
+        import mujoco
+
+        mujoco.mj_forward(simulator.model, simulator.data)
+
+
 def _is_drawn_over(env: Env) -> bool:
     """Whether the pictures of `env` may show more than a state of its simulator holds."""
     layer: Any = env

@@ -15,7 +15,7 @@ from prefrl.rewards.metrics import RESAMPLINGS, iqm
 
 POINTS = 100  # of a curve
 LAST_SHARE = 0.1  # of a run's rounds that its final return is the mean of
-APART = ("seed", "run_dir", "label", "goal", "slack", "record_frames", "wandb")
+APART = ("seed", "run_dir", "label", "goal", "slack", "record_frames", "replay", "wandb")
 """Settings that make no arm of their own."""
 
 

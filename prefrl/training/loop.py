@@ -6,14 +6,13 @@ from pathlib import Path
 from prefrl.algorithms.registry import check_algorithm
 from prefrl.algorithms.watch import Callbacks
 from prefrl.config.run import TrainConfig
-from prefrl.config.teachers import TRAITS
 from prefrl.config.trust import trust
 from prefrl.data.episode import Episode
 from prefrl.data.text import shell
+from prefrl.environments.clips import with_clips
 from prefrl.environments.make import try_env
 from prefrl.errors import CheckpointError, EnvError, StoreError
 from prefrl.feedback.answer import Answer, fingerprint
-from prefrl.rendering.clips import Renderer
 from prefrl.runs.files import json_values
 from prefrl.runs.new_path import new_path
 from prefrl.runs.run_dir import RunDir
@@ -57,9 +56,7 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     check_algorithm(config)
     with beginning(config, path) as begun:
         Plan(config, time_limit, begun.asked)
-        if TRAITS[config.teacher].needs_clips or config.record_frames:
-            Renderer(config.env_id, config.env_kwargs).close()
-        return RunDir.create(path, begun.config, begun.furnish)
+        return RunDir.create(path, with_clips(begun.config), begun.furnish)
 
 
 def resume(
