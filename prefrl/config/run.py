@@ -73,6 +73,10 @@ class TrainConfig(AlgorithmChoice):
     takes 2 KB or 10 KB; a clip in the store takes 50 times that. Memory keeps the latest 256 MB of pictures of this
     round and of the one before, and questions are about these alone."""
 
+    replay: bool = False
+    """Draw clips by replaying episodes from the seeds of their resets, and not from simulator states. It is turned on
+    by itself where a short trial shows that states do not hold all that is drawn."""
+
     wandb: Annotated[str | None, tyro.conf.arg(metavar="PROJECT", help_behavior_hint="")] = None
     """Project of Weights & Biases that gets the figures too; needs: pip install 'prefrl[wandb]'"""
 

@@ -112,6 +112,11 @@ class Segment:
         return Spaces(obs, ActionSpec(self.actions.shape[1]))
 
     @property
+    def can_be_drawn(self) -> bool:
+        """Whether it holds pictures, or what it takes to draw some."""
+        return self.film is not None or self.sim_states is not None or self.reset_seed is not None
+
+    @property
     def true_return(self) -> float:
         """Undiscounted sum of the true rewards."""
         return float(self.true_rewards.sum(dtype=np.float64))

@@ -5,6 +5,7 @@ is part of MuJoCo's state, and much of it is seen.
 """
 
 import ctypes
+import re
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from typing import Any
@@ -26,10 +27,10 @@ SELDOM = 25
 OURS = ("vis.quality", "vis.global_.offwidth", "vis.global_.offheight")
 """What drawing sets itself."""
 
-CHOICES: dict[str, str | int] = {"matid": "nmat", "texid": "ntex", "group": 6}
+CHOICES: dict[str, str | int] = {"matid": "nmat", "texid": "ntex", "group": 6, "active": 3}
 """Whole numbers that may change how something looks, by the ends of their names -> how many there are to choose."""
 
-PHYSICS = ("contype", "conaffinity", "condim", "priority", "active", "dim")
+PHYSICS = ("contype", "conaffinity", "condim", "priority", "dim")
 """Ends of the names of whole numbers that nothing is drawn by."""
 
 UPLOADS = {"tex_data": ("Texture", "ntex"), "mesh_": ("Mesh", "nmesh"), "hfield_": ("HField", "nhfield")}
@@ -63,7 +64,7 @@ def _fields(struct: Any, path: str) -> Iterator[tuple[str, NDArray[Any]]]:
 def _is_kept(name: str, array: NDArray[Any]) -> bool:
     """Whether another model may be given the array: no number in it makes MuJoCo read where nothing is."""
     if "." in name:
-        return array.dtype.kind == "f"
+        return array.dtype.kind == "f" or name == "vis.headlight.active"
     return array.dtype.kind in "fb" or name == "tex_data" or name.rpartition("_")[2] in CHOICES
 
 
@@ -96,7 +97,8 @@ class ModelWatch:
     def after_reset(self) -> ModelChange | None:
         """The model now, against the fresh one; None if it cannot be kept."""
         self._steps = 0
-        if self._change is None or self._simulator.model is not self._model or self._memory.has_changed(large=True):
+        memory, same = self._memory, self._simulator.model is self._model
+        if self._change is None or not same or memory.small_changed() or memory.large_changed():
             self._change = self._look()
         return self._change
 
@@ -106,10 +108,10 @@ class ModelWatch:
         if self._change is None:  # and so it stays until the next reset
             return None
         if self._simulator.model is not self._model or (
-            (ends or self._steps % SELDOM == 0) and self._memory.has_changed(large=True)
+            (ends or self._steps % SELDOM == 0) and self._memory.large_changed()
         ):
             self._change = None
-        elif self._memory.has_changed(large=False):
+        elif self._memory.small_changed():
             self._change = self._look()
         return self._change
 
@@ -168,7 +170,7 @@ class ModelSetter:
             )
 
     def _chooses(self, name: str, array: NDArray[Any]) -> bool:
-        most = CHOICES.get(name.rpartition("_")[2])
+        most = CHOICES.get(re.split(r"[_.]", name)[-1])
         if array.dtype.kind == "f" or most is None:
             return bool(np.isfinite(array).all())
         number: int = most if isinstance(most, int) else getattr(self._model, most)
@@ -219,10 +221,13 @@ class _Memory:
                 self._seen[start] = ctypes.create_string_buffer(size)
             ctypes.memmove(self._seen[start], start, size)
 
-    def has_changed(self, *, large: bool) -> bool:
-        """Whether it is another than was remembered; unless `large`, large arrays are left out."""
-        spans = (*self._small, *self._large) if large else self._small
-        return any(_memcmp(start, self._seen[start], size) for start, size in spans)
+    def small_changed(self) -> bool:
+        """Whether it is another than was remembered, but for large arrays."""
+        return any(_memcmp(start, self._seen[start], size) for start, size in self._small)
+
+    def large_changed(self) -> bool:
+        """The same of large arrays."""
+        return any(_memcmp(start, self._seen[start], size) for start, size in self._large)
 
 
 def _address(array: NDArray[Any]) -> int:

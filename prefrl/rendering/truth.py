@@ -17,7 +17,9 @@ from prefrl.rendering.simulator_state import RecordSimState, bring_up_to_date
 Env = gym.Env[Any, Any]
 
 KNOWN = ("gymnasium.envs.", "gymnasium.wrappers.common", "prefrl_envs.", "prefrl.", "ale_py.", "shimmy.")
-"""Modules whose environments and wrappers are drawn truly: prefrl's tests compare the pictures of their families."""
+"""Modules whose environments and wrappers are drawn truly: prefrl's tests compare the pictures of their families.
+
+The one exception is harmless: BipedalWalker's scanning ray turns with each picture, whenever that is drawn."""
 
 DIFFERS = 16
 """Of 255, from which on two pixels differ."""

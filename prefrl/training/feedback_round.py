@@ -79,6 +79,8 @@ def ask(
     missing = labels - (store.num_answers() if renews else store.num_questions())
     if missing <= 0:
         return
+    if TRAITS[config.teacher].needs_clips:
+        segments = [s for s in segments if s.can_be_drawn] or segments
     if config.record_frames:
         segments = filmed(segments, f"--{config.algorithm}.n-envs")
     if renews:  # those that are asked ahead of the plan need not all be found
