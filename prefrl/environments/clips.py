@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from prefrl.config.run import TrainConfig
 from prefrl.config.teachers import TRAITS
-from prefrl.errors import EnvError
 from prefrl.rendering.clips import Renderer
 
 
@@ -21,9 +20,5 @@ def with_clips(config: TrainConfig) -> TrainConfig:
     with Renderer(config.env_id, config.env_kwargs) as renderer:
         if config.record_frames or renderer.is_known or renderer.tells_truth(replay=config.replay):
             return config
-        if renderer.tells_truth(replay=True):
-            return replace(config, replay=True)
-    raise EnvError(
-        f"clips of {config.env_id} that are drawn later do not look as it did when it happened: it draws more than its "
-        "state, or the seed of its reset, tells; add --record-frames"
-    )
+        renderer.require_truth(replay=True)
+        return replace(config, replay=True)

@@ -1,6 +1,5 @@
 """Segment -> frames -> H.264 clip."""
 
-import logging
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +48,7 @@ class Renderer:
         self.is_known = is_known(self._env)
         """Whether the environment is of a family whose clips are known to show what happened."""
 
-        self._truths: dict[bool, bool] = {}  # whether it replays -> whether that shows what happened
+        self._lies: dict[bool, EnvError | None] = {}  # whether it replays -> why that does not show what happened
         self._camera: Camera | None = None
         self._shown: Mapping[str, NDArray[Any]] | None = None  # what the model was changed to
         self.fps = rate(self._env.metadata)
@@ -75,37 +74,39 @@ class Renderer:
 
         Another environment is made for it. `replay`: segments of seeds and actions, even where there are states.
         """
-        if replay not in self._truths:
-            self._truths[replay] = True  # the trial draws here too
-            self._truths[replay] = self._try(replay)
-        return self._truths[replay]
+        if replay not in self._lies:
+            self._lies[replay] = None  # the trial draws here too
+            self._lies[replay] = self._try(replay)
+        return self._lies[replay] is None
 
-    def _try(self, replay: bool) -> bool:
+    def _try(self, replay: bool) -> EnvError | None:
         env = from_id(self._id, self._kwargs, "rgb_array", checked=False)
         try:
             seen = list(witness(env, self._kwargs, size=self._size, replay=replay))
             for segment, frames in reversed(seen):  # not in the order in which it happened
                 if not all(map(look_alike, self.iter_frames(segment), frames)):
-                    return False
+                    return EnvError(
+                        f"clips of {self._id} that are drawn later do not look as it did when it happened: it draws "
+                        "more than its state, or the seed of its reset, tells; add --record-frames"
+                    )
         except EnvError as error:
-            logging.getLogger(__name__).debug("a trial of clips failed: %s", error)
-            return False
+            return error
         finally:
             env.close()
-        return True
+        return None
 
-    def _require_truth(self, *, replay: bool) -> None:
+    def require_truth(self, *, replay: bool) -> None:
+        """Raise the `EnvError` that says why clips do not show what happens, if they do not (see `tells_truth`)."""
         if not self.is_known and not self.tells_truth(replay=replay):
-            raise EnvError(
-                f"clips of {self._id} that are drawn later do not look as it did when it happened: it draws more than "
-                "its state, or its seed, tells; add --record-frames"
-            )
+            error = self._lies[replay]
+            assert error is not None
+            raise error
 
     def iter_frames(self, segment: Segment) -> Iterator[Frame]:
         """As `frames`, one (H, W, 3) at a time; a state that equals the one before is not drawn again."""
         if segment.film is not None:
             return show(segment.film)
-        self._require_truth(replay=segment.sim_states is None)
+        self.require_truth(replay=segment.sim_states is None)
         if segment.sim_states is not None:
             return self._restored(segment.sim_states, segment.model or FRESH)
         if segment.reset_seed is not None and (segment.replay_actions is not None or segment.start == 0):
