@@ -112,8 +112,9 @@ class Renderer:
         if segment.reset_seed is not None and (segment.replay_actions is not None or segment.start == 0):
             return self._replayed(segment)
         raise EnvError(
-            f"a segment of {self._id} has neither simulator states that tell all, nor reset seed and actions to draw "
-            "it from, nor recorded frames; record it with RecordSimState or RecordFrames (--record-frames)"
+            f"a segment of {self._id} has neither simulator states nor reset seed and actions to draw it from, and no "
+            "recorded frames; record it with RecordSimState, or RecordFrames where states do not tell all: "
+            "--record-frames"
         )
 
     def _restored(self, states: NDArray[np.float64], model: Mapping[str, NDArray[Any]]) -> Iterator[Frame]:
