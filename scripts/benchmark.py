@@ -15,6 +15,7 @@ from benchmarks.alarms import alarms
 from benchmarks.behaviour import behaviour
 from benchmarks.clips import clips
 from benchmarks.curves import curves
+from benchmarks.exported import exported
 from benchmarks.fit import compare
 from benchmarks.floor import floor
 from benchmarks.forecast import forecast
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Any], None]] = {
     "alarms": alarms,
     "forecast": forecast,
     "behaviour": behaviour,
+    "exported": exported,
     "verdict": verdicts,
     "window": window,
     "store": store_load,
