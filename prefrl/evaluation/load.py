@@ -13,12 +13,12 @@ from prefrl.data.spaces import Obs, Spaces, named
 from prefrl.environments.make import make_venv
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import CheckpointError, UsageError
-from prefrl.evaluation.evaluate import load
 from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.files import atomic_write, storage
 from prefrl.runs.run_dir import RunDir, versions
 from prefrl.training.learner import load_ensemble
+from prefrl.training.play import load
 
 
 @dataclass(frozen=True)
