@@ -76,4 +76,5 @@ def _moment(scene: Scene, player: Player | None, reel: Reel, clock: float) -> Mo
     if scene.words is None:
         return (player.playback.frame if player is not None and player.playback is not None else None,)
     frame = reel.playback.frame if reel.playback is not None and scene.page is None else None
-    return reel.clips and tuple(map(id, reel.clips)), frame, int(30 * clock) if scene.moves and not scene.page else None
+    moves = (scene.drawn, int(30 * clock)) if scene.moves and scene.page is None else None
+    return tuple(map(id, reel.clips)), frame, moves

@@ -1,6 +1,6 @@
 """What the window shows, as a value: drawn again only where it differs from what is on the screen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prefrl.data.verdict import Level
 from prefrl.labelling import actions
@@ -57,8 +57,8 @@ class Scene:
     verdict: tuple[Level, str] | None = None
     """On what was learned, at the end."""
 
-    drawn: float | None = None
-    """Share of the clips that is drawn, while they are being drawn."""
+    drawn: float | None = field(default=None, compare=False)
+    """Share of the clips that is drawn, while they are being drawn. It moves, and is no reason to draw all again."""
 
     banner: Banner | None = None
 
