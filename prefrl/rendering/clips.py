@@ -18,10 +18,11 @@ from prefrl.data.spaces import Obs, named, rows
 from prefrl.errors import EnvError, StorageError
 from prefrl.rendering.camera import Camera, Frame, rate
 from prefrl.rendering.from_id import from_id
+from prefrl.rendering.known import is_known
 from prefrl.rendering.mujoco_model import ModelSetter
 from prefrl.rendering.recording import show
 from prefrl.rendering.simulator_state import is_mujoco, restore
-from prefrl.rendering.truth import is_known, look_alike, witness
+from prefrl.rendering.truth import look_alike, witness
 
 FRESH: Mapping[str, NDArray[Any]] = {}
 """Nothing of a simulator's model is other than in a freshly made one."""

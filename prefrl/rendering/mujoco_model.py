@@ -71,7 +71,9 @@ def _is_kept(name: str, array: NDArray[Any]) -> bool:
 class ModelWatch:
     """Notices what the environment of `simulator`, just made, changes in its model."""
 
-    def __init__(self, simulator: Any) -> None:
+    def __init__(self, simulator: Any, is_known: bool = False) -> None:
+        """`is_known`: no step of it is known to change anything, so that few are looked at, which costs time."""
+        self._is_known = is_known
         self._simulator, self._model = simulator, simulator.model
         self._arrays = model_arrays(self._model)
         self._shared = self._share()
@@ -105,13 +107,13 @@ class ModelWatch:
     def after_step(self, ends: bool) -> ModelChange | None:
         """The same; `ends`: the episode does. None, too, if it may have changed some steps ago."""
         self._steps += 1
-        if self._change is None:  # and so it stays until the next reset
-            return None
-        if self._simulator.model is not self._model or (
-            (ends or self._steps % SELDOM == 0) and self._memory.large_changed()
-        ):
+        looks = ends or self._steps % SELDOM == 0
+        if self._change is None or (self._is_known and not looks):  # None stays so until the next reset
+            return self._change
+        small, large = self._memory.small_changed(), looks and self._memory.large_changed()
+        if self._simulator.model is not self._model or large or (small and self._is_known):
             self._change = None
-        elif self._memory.small_changed():
+        elif small:
             self._change = self._look()
         return self._change
 

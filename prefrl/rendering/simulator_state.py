@@ -16,6 +16,7 @@ from prefrl.data.info_keys import MODEL_CHANGE, RESET_SEED, SIM_STATE
 from prefrl.data.model_change import ModelChange
 from prefrl.errors import EnvError
 from prefrl.rendering.atari import is_ale, restore_ale, snapshot_ale
+from prefrl.rendering.known import is_known
 from prefrl.rendering.mujoco_model import ModelWatch
 
 State = NDArray[np.float64]
@@ -219,7 +220,7 @@ class RecordSimState(gym.Wrapper[Any, Any, Any, Any]):
         super().__init__(env)
         self._snapshot = None if replay else snapshotter(env)
         watched = self._snapshot is not None and is_mujoco(env.unwrapped) and not _has_own_state(env.unwrapped)
-        self._watch = ModelWatch(env.unwrapped) if watched else None
+        self._watch = ModelWatch(env.unwrapped, is_known(env)) if watched else None
         self._rng = np.random.default_rng()
         self._reset_seed: int | None = None
 

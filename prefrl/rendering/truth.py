@@ -16,11 +16,6 @@ from prefrl.rendering.simulator_state import RecordSimState, bring_up_to_date
 
 Env = gym.Env[Any, Any]
 
-KNOWN = ("gymnasium.envs.", "gymnasium.wrappers.common", "prefrl_envs.", "prefrl.", "ale_py.", "shimmy.")
-"""Modules whose environments and wrappers are drawn truly: prefrl's tests compare the pictures of their families.
-
-The one exception is harmless: BipedalWalker's scanning ray turns with each picture, whenever that is drawn."""
-
 DIFFERS = 16
 """Of 255, from which on two pixels differ."""
 
@@ -33,16 +28,6 @@ class Witnessed(NamedTuple):
 
     segment: Segment
     frames: list[Frame]
-
-
-def is_known(env: Env) -> bool:
-    """Whether `env` is of a family that need not be tried: its class and all its wrappers are."""
-    layer: Any = env
-    while isinstance(layer, gym.Wrapper):
-        if not type(layer).__module__.startswith(KNOWN):
-            return False
-        layer = layer.env
-    return type(layer).__module__.startswith(KNOWN) and "render" not in vars(layer)
 
 
 def witness(
