@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 import scipy  # which loads its parts when they are used: they take a second
 
+from prefrl.rewards.foresight import FEWEST, Foresight
 from prefrl.rewards.metrics import wilson
+from prefrl.rewards.verdict import coin_like, contradiction
 
 Kind = Literal["reward_hacking", "drift", "degenerate_answers", "dead_ensemble", "too_few_labels"]
 Record = Mapping[str, Any]
@@ -173,13 +175,25 @@ def too_few_labels(records: Sequence[Record], steps: int) -> Alarm | None:
         return None
     if decided == 0 and (record.get("num_preferences") or 0) > FEW:
         return None  # nothing was to be held out, or all were ties, which is another alarm
+    found = foreseen(record)
+    if found is not None and not coin_like(found) and found.decided >= FEWEST:
+        return None  # the few that were held out are not the whole of it
     right = round((accuracy or 0.0) * decided)
     fresh_right, fresh_decided, _ = fresh_answers(fresh_window(answered(records)))
     if max(wilson(right, decided, ONE_SIDED)[0], wilson(fresh_right, fresh_decided, ONE_SIDED)[0]) > 0.5:
         return None
+    if found is not None and coin_like(found):
+        return Alarm("too_few_labels", f"{contradiction(found)}; agree on one goal, or start again with more --labels")
     return Alarm(
         "too_few_labels",
         f"the reward agrees with {right} of {decided} held-out answers, which a coin might do as well: "
         f"{record.get('num_preferences') or 0} answers are too few, or they contradict each other; start again with "
         "more --labels",
     )
+
+
+def foreseen(record: Record) -> Foresight | None:
+    """The figures of the verdict, if they were taken in that round."""
+    prefix = "signals/foreseen_"
+    found = {key.removeprefix(prefix): value for key, value in record.items() if key.startswith(prefix)}
+    return Foresight(**found) if found else None

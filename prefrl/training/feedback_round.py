@@ -14,6 +14,7 @@ from prefrl.store.store import Store
 from prefrl.teachers.base import answer_pending
 from prefrl.teachers.human import step_back, wait_for_answers, wait_while_somebody_answers
 from prefrl.teachers.registry import make_teacher
+from prefrl.training.judging import foreseen
 from prefrl.training.learner import Learner
 from prefrl.training.plan import Plan
 from prefrl.training.progress import Progress
@@ -63,6 +64,7 @@ class FeedbackRounds:
             progress.note(self.store, self.learner.fitted)
         with progress.timing("signals"):
             progress.observe(after_fit(ensemble, known, segments) | learned_return(ensemble, episodes))
+            progress.observe(foreseen(progress.run, known, progress, self.learner.num_timesteps))
 
 
 def ask(

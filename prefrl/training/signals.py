@@ -49,7 +49,7 @@ def after_fit(ensemble: RewardEnsemble, known: Sequence[Answer], segments: Seque
     decided = [answer for answer in informative(known) if answer.is_decided]
     right, count = agreement(ensemble, decided[:OLDEST])
     answers = standing(known)
-    first_chosen = [answer.choices()[0].chosen[0] == 1 for answer in decided][-RECENT:]
+    first_chosen = [answer.choices()[0].chosen[0] == 1 for answer in decided if _has_sides(answer)][-RECENT:]
     signals: Signals = {
         "signals/first_right": right,
         "signals/first_decided": count,
@@ -63,6 +63,12 @@ def after_fit(ensemble: RewardEnsemble, known: Sequence[Answer], segments: Seque
         if math.isfinite(spread):
             signals["signals/ensemble_spread"] = spread
     return signals
+
+
+def _has_sides(answer: Answer) -> bool:
+    """Whether it names one of two clips: of answers of other kinds, the first option is no side of the screen."""
+    choices = answer.choices()
+    return len(answer.question.segments) == 2 and len(choices) == 1 and len(choices[0].options) == 2
 
 
 def learned_return(ensemble: RewardEnsemble, episodes: Sequence[Episode]) -> Signals:

@@ -15,6 +15,7 @@ from prefrl.config.run import TrainConfig
 from prefrl.data.episode import cut
 from prefrl.feedback.comparison import Preferred
 from prefrl.feedback.question import Question
+from prefrl.rewards.foresight import Foresight
 from prefrl.runs.files import json_values
 from prefrl.training.alarms import Alarm, raised
 from prefrl.training.learner import Learner
@@ -196,6 +197,17 @@ def test_new_answers_that_are_foreseen_are_enough() -> None:
     assert raised([{**record, **fresh(17, 25)}], 100) == []
     assert kinds(raised([{**record, **fresh(14, 25)}], 100)) == {"too_few_labels"}
     assert raised([{**record, **fresh(17, 25)}, *[{**record, **fresh(0, 0)}] * 20], 100) == []  # none was asked since
+
+
+def test_the_figures_of_the_verdict_decide_and_its_words_are_said() -> None:
+    """The few that are held out may be the hardest ones."""
+    record = {"reward/held_out_accuracy": 0.5, "reward/held_out_decided": 4, "num_timesteps": 50}
+    found = Foresight(37, 0, 37, 34, 1e-6)
+    said = {f"signals/foreseen_{name}": value for name, value in dataclasses.asdict(found).items()}
+    assert raised([{**record, **said}], 100) == []
+    (alarm,) = raised([{**record, **said, "signals/foreseen_right": 17, "signals/foreseen_chance": 0.7}], 100)
+    assert alarm.kind == "too_few_labels"
+    assert alarm.message.startswith("Your answers contradict each other: 17 of 37 follow from the others")
 
 
 def test_without_a_held_out_share_nothing_is_said_about_labels() -> None:
