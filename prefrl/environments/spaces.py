@@ -59,14 +59,14 @@ def _fault_of_bounds(space: spaces.Box) -> str | None:
         return "with bounds that are no numbers"
     if (low > high).any():
         return "with a lower bound above the upper one"
-    if (low == high).any():
-        return "with a component that has only one value"
+    if (low == high).all():  # one component may be fixed, a locked joint for example
+        return "where there is nothing to choose"
     both = np.isfinite(low) & np.isfinite(high)
     largest = np.where(both, np.maximum(np.abs(low), np.abs(high)), 0.0)
     if largest.max() > LARGEST_ACTION:
         return f"with finite bounds beyond {LARGEST_ACTION:g}, where float32 is coarse; infinite ones are fine"
     with np.errstate(invalid="ignore"):  # of what is not finite
-        narrow = both & (high - low < np.maximum(largest * NARROWEST, 1e-30))
+        narrow = both & (low < high) & (high - low < np.maximum(largest * NARROWEST, 1e-30))
     return "with bounds so near each other that float32 hardly tells them apart" if narrow.any() else None
 
 

@@ -10,7 +10,7 @@ from prefrl.feedback.answer import Answer, fingerprint
 from prefrl.rewards.foresight import FEWEST, Foresight, foresee
 
 CLEAR = 30  # of them, below which a coin's answers are called so only where they look like it
-LOOKS_LIKE_IT = 0.05  # chance of a coin, from which on they do
+LOOKS_LIKE_IT = 0.4  # chance of a coin, from which on they do; right answers, but few, often come to 0.1 or 0.2
 COIN = 2e-3  # chance of a coin, above which answers are called that: see scripts/results/README.md
 TRUST = 0.6  # share of answers foreseen that a trusted reward reaches with certainty: the lower end of the interval
 MISLED = 0.6  # share of varied clips ordered rightly, below which a reward is not trusted

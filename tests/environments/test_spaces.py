@@ -73,8 +73,8 @@ def test_other_actions_are_refused_in_one_line(space: spaces.Space, said: str) -
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (1.0, 1.0, "with a component that has only one value"),
-        ([0.0, 2.0], [1.0, 2.0], "with a component that has only one value"),
+        (1.0, 1.0, "where there is nothing to choose"),
+        ([0.0, 2.0], [0.0, 2.0], "where there is nothing to choose"),
         (np.nan, 1.0, "with bounds that are no numbers"),
         (2.0, 1.0, "with a lower bound above the upper one"),
         (-1e15, 1e15, "with finite bounds beyond 1e+12"),
