@@ -147,8 +147,8 @@ def deeply(head: dict[str, Any]) -> None:
         (lambda head: head["environment"]["spaces"]["action"].update(width=3), "want observations"),
         (lambda head: head["environment"]["spaces"]["action"].update(width=-1), "are none"),
         (lambda head: head["environment"].pop("spaces"), "spaces"),
-        (lambda head: head["observations"].update(obs="object"), "is no observation"),
-        (lambda head: head["observations"].update({"../x": "float32"}), "is no observation"),
+        (lambda head: head["observations"].update(obs="object"), "neither an observation"),
+        (lambda head: head["observations"].update({"../x": "float32"}), "neither an observation"),
         (lambda head: head.update(version=7), "format version 7"),
     ],
 )
