@@ -149,7 +149,7 @@ Agent = TypeVar("Agent", bound=BaseAlgorithm)
 class SB3Algorithm(ABC, Generic[Settings, Agent]):
     """An `Algorithm` of Stable-Baselines3, which sees normalised observations and acts in `units` of its own.
 
-    In this process, torch checks no values of distributions from now on.
+    In this process, torch checks no values of distributions once one of them learns.
     """
 
     name: ClassVar[str]
@@ -166,7 +166,8 @@ class SB3Algorithm(ABC, Generic[Settings, Agent]):
         learns: bool = True,
     ) -> None:
         self.check(recorder.action_space)
-        Distribution.set_default_validate_args(False)  # slow; `Watch` looks at the weights instead
+        if learns:
+            Distribution.set_default_validate_args(False)  # slow; `Watch` looks at the weights instead
         settings = getattr(config, self.name)
         self.config, self.recorder, self.paid = config, recorder, paid
         self.settings: Settings = settings if learns else self.without_learning(settings)

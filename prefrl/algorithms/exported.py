@@ -24,7 +24,7 @@ class Normalise(nn.Module):
 
     mean: Tensor  # (D,)
     std: Tensor  # (D,)
-    rest: Tensor  # (D,) what the mean lacks as float32, which some devices have alone
+    rest: Tensor  # (D,) what `mean` loses by being rounded to float32, in standard deviations
 
     def __init__(self, normaliser: VecNormalize) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ def bare(agent: Agent, normaliser: VecNormalize, obs_space: spaces.Box, action_s
     vars(copy).update({k: v for k, v in vars(agent).items() if k[0] != "_" and k not in left_out})
     copy.observation_space, copy.action_space = obs_space, action_space
     # A traced module is written as the text of its code, which any Python reads, and needs no class of prefrl's. SB3
-    # calls the class of an extractor with the space; a module without parameters answers this call by itself.
+    # calls the class of an extractor with the space; `requires_grad_` ignores that, and returns the module.
     extractor = fx.symbolic_trace(Normalise(normaliser))
     extractor.features_dim = extractor(torch.zeros(1, *obs_space.shape)).shape[1]
     copy.policy_kwargs = {**agent.policy_kwargs, "features_extractor_class": extractor.requires_grad_}

@@ -29,7 +29,7 @@ def check_episodes(env: Guarded, config: TrainConfig) -> None:
         if steps == wanted:
             return
         truncated_after += [steps] * truncated
-    if truncated_after:
+    if len(truncated_after) == EPISODES:
         longest = max(truncated_after)
         raise UsageError(
             f"{config.env_id} truncates its episodes after {longest} steps, before a clip of --segment-length {wanted} "

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from prefrl.algorithms.base import Algorithm
 from prefrl.data.spaces import Obs, Spaces, named
+from prefrl.data.text import shell
 from prefrl.environments.make import make_venv
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import CheckpointError, UsageError
@@ -91,6 +93,10 @@ class LoadedReward:
         """
         (shape,) = (spec.shape for spec in self.spaces.obs.values())
         before, after = np.asarray(obs), np.asarray(next_obs)
+        if before.shape != after.shape or before.shape[-len(shape) :] != shape:
+            raise ValueError(
+                f"obs has shape {before.shape} and next_obs {after.shape}, want {shape}, or (N, ...) of it"
+            )
         if before.shape == shape:
             return float(self(before[None], np.asarray(action)[None], after[None], np.asarray(terminated)[None])[0])
         ended = np.broadcast_to(np.asarray(terminated, dtype=bool), len(before))
@@ -112,11 +118,16 @@ def load_agent(run_dir: Path | str) -> LoadedAgent:
         CheckpointError: the run has no checkpoint that can be used.
         EnvError: the environment cannot be made.
     """
-    run, checkpoint = _last(run_dir)
+    return _agent(*_last(run_dir))
+
+
+def _agent(run: RunDir, checkpoint: Checkpoint) -> LoadedAgent:
     config = replace(run.config, vec="dummy", record_frames=False)
     recorder = RecordingVecEnv(make_venv(config, 1, drawable=False))
     try:
-        return LoadedAgent(load(config, checkpoint, recorder), recorder.observation_space, recorder.action_space)
+        with torch.random.fork_rng(devices=[]):  # the caller's own draws stay what they were
+            algorithm = load(config, checkpoint, recorder)
+        return LoadedAgent(algorithm, recorder.observation_space, recorder.action_space)
     finally:
         recorder.close()
 
@@ -150,7 +161,7 @@ def export_policy(run_dir: Path, folder: Path) -> Path:
         "algorithm": run.config.algorithm,
         "num_timesteps": str(checkpoint.num_timesteps),
     }
-    graph = load_agent(run_dir).algorithm.graph(metadata)
+    graph = _agent(run, checkpoint).algorithm.graph(metadata)
     with storage(folder):
         folder.mkdir(parents=True)
         atomic_write(folder / "policy.onnx", graph)
@@ -161,5 +172,5 @@ def _last(run_dir: Path | str) -> tuple[RunDir, Checkpoint]:
     run = RunDir.open(Path(run_dir))
     checkpoint = run.latest_checkpoint()
     if checkpoint is None:
-        raise CheckpointError(f"{run_dir} has no checkpoint yet; go on with: prefrl resume {run_dir}")
+        raise CheckpointError(f"{run_dir} has no checkpoint yet; go on with: prefrl resume {shell(run_dir)}")
     return run, checkpoint

@@ -168,7 +168,7 @@ def test_a_forecast_of_too_few_answers_is_refused_before_anything_is_played(run:
 
 
 def test_episodes_that_never_end_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["prefrl.evaluation.evaluate"], "LONGEST", 50)
+    monkeypatch.setattr(sys.modules["prefrl.training.play"], "LONGEST", 50)
     endless = train(dataclasses.replace(SMALL, env_id="Endless-v0"), tmp_path / "run")
     result = evaluate(endless.path, episodes=2)
     assert (result.episode_length.mean, result.true_return.mean) == (50, sum(range(50)))

@@ -7,9 +7,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from small import SMALL, SMALL_SAC
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
+from torch.distributions import Distribution
 
 import prefrl
 from prefrl.cli.main import main
@@ -85,6 +87,24 @@ def test_a_reward_pays_what_the_agent_was_paid(run: RunDir) -> None:
     assert one == pytest.approx(expected[5], abs=1e-5)
     assert reward(obs, actions, obs + 1)[5] != expected[5]
     assert not any(tensor.requires_grad for tensor in reward.ensemble.parameters())
+
+
+def test_loading_changes_nothing_of_the_caller(run: RunDir) -> None:
+    checks = Distribution._validate_args
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    load_agent(run.path)
+    assert torch.equal(torch.rand(3), expected)
+    assert Distribution._validate_args == checks
+
+
+def test_a_reward_refuses_steps_of_another_shape(run: RunDir) -> None:
+    reward = load_reward(run.path)
+    (shape,) = (spec.shape for spec in reward.spaces.obs.values())
+    wrong = np.zeros((shape[0] + 1,))
+    with pytest.raises(ValueError, match=r"obs has shape \(\d+,\) and next_obs .*, want \(\d+,\), or \(N, ...\)"):
+        reward(wrong, np.zeros(1), wrong)
 
 
 def test_a_reward_of_choices_takes_their_numbers(discrete: RunDir) -> None:
