@@ -100,7 +100,7 @@ def compare(asked: Exported, python: Path, env_id: str, algorithm: str, path: Pa
     export_policy(path, path / "onnx")
     words = [env_id, '{"continuous": true}' if continuous else "{}", algorithm, path, 1_000_000, asked.episodes]
     subprocess.run([python, "-c", PLAY, *map(str, words)], check=True, cwd=path)
-    played, agent = np.load(path / "played.npz"), load_agent(path)
+    played, agent = np.load(path / "played.npz", allow_pickle=False), load_agent(path)
     expected, unit = agent(played["obs"]), half_range(agent.action_space)
     return {
         "env_id": env_id,

@@ -4,7 +4,7 @@ import numpy as np
 import pygame
 import pytest
 
-from prefrl.labelling.window.paint import enlarged, fitted, text, wide, wrapped
+from prefrl.labelling.window.paint import enlarged, fitted, font, text, wide, wrapped
 
 TEXTS = [
     "",
@@ -22,6 +22,7 @@ TEXTS = [
 @pytest.fixture(autouse=True)
 def fonts() -> None:
     pygame.font.init()
+    font.cache_clear()  # of a window that was closed before
 
 
 @pytest.mark.parametrize("words", TEXTS)
