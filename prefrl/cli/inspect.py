@@ -54,7 +54,7 @@ def inspect(source: Path, last: int = 10, question_id: int | None = None, video:
         question, info = store.question(question_id), store.info()
         lines = _rows(_question(question, store.answers_to(question_id)))
     if video is not None:
-        _film(question, info, video)
+        _film(question, info, video.absolute())  # an environment may change the working folder
         lines.append(f"written to {plain(video)}")
     return "\n".join(lines)
 

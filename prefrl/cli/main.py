@@ -179,10 +179,13 @@ def _evaluate(command: Evaluate) -> None:
         raise UsageError("evaluate needs a RUN_DIR, for example: prefrl evaluate runs/Hopper-v5-0")
     if command.video is not None and len(command.run_dirs) > 1:
         raise UsageError("--video films one run; name one, or leave --video out")
-    found = [
-        evaluate(path, episodes=command.episodes, seed=command.seed, video=command.video, goal=command.goal)
-        for path in command.run_dirs
-    ]
+    found = []
+    for path in command.run_dirs:
+        # What an environment prints is no part of the result, and where it goes is nobody else's way.
+        with contextlib.redirect_stdout(sys.stderr), contextlib.chdir(os.curdir):
+            found.append(
+                evaluate(path, episodes=command.episodes, seed=command.seed, video=command.video, goal=command.goal)
+            )
     if command.json:
         printed = [one.to_json() for one in found]
         print(json.dumps(printed[0] if len(printed) == 1 else {"runs": printed}, allow_nan=False))

@@ -52,6 +52,11 @@ def try_env(config: TrainConfig) -> int | None:
         with settings_kept():
             check_episodes(env, config)
         needs_clips = TRAITS[config.teacher].needs_clips and not config.record_frames
+        if needs_clips and config.env_id.startswith("__main__:"):
+            raise EnvError(
+                f"{config.env_id} is in the script itself, so that no other process could draw its clips; move it to a "
+                "module, or add --record-frames"
+            )
         if needs_clips and snapshotter(env) is None and not repeats(config):
             raise EnvError(
                 f"{config.env_id} does not repeat itself after reset(seed=...), so that its clips cannot be drawn "

@@ -18,6 +18,12 @@ from prefrl.errors import EnvError
 from prefrl.rendering.camera import rate
 from prefrl.rendering.recording import Reel, Shot
 
+LARGEST = 1e18
+"""An observed number beyond it is taken for infinite: float32 does not hold its square."""
+
+FEW = 10
+"""Steps that may all be bad in a recording."""
+
 
 def terminations(dones: NDArray[np.bool_], infos: list[dict[str, Any]]) -> NDArray[np.bool_]:
     """(N,) which environments ended in a terminal state, and not at a time limit."""
@@ -87,8 +93,9 @@ class RecordingVecEnv(VecEnvWrapper):
         self._keep(obs, [self._sight(info) for info in self._reset_infos()])
         for seeds, info in zip(self._episode_seeds, self._reset_infos(), strict=True):
             seeds.append(info.get(RESET_SEED))
-        finite: VecEnvObs = _finite(obs)
-        return finite
+        self._obs[-1] = _marked(self._obs[-1])
+        usable: VecEnvObs = _usable(obs)
+        return usable
 
     def step_async(self, actions: NDArray[Any]) -> None:
         self._actions.append(action_array(self.action_space, actions))
@@ -99,12 +106,12 @@ class RecordingVecEnv(VecEnvWrapper):
         sights = [self._sight(info) for info in infos]
         terminated = terminations(dones, infos)
         for i in np.flatnonzero(dones):
-            last_obs = named(infos[i][LAST_OBS])
+            last_obs = _marked(named(infos[i][LAST_OBS]))
             success = reported_success(infos[i])
             self._ends[i].append(End(len(self._actions), bool(terminated[i]), last_obs, sights[i], success))
             if "is_success" in infos[i]:
                 infos[i]["is_success"] = success  # SB3 takes the mean of what stands there, whatever it is
-            infos[i][LAST_OBS] = _finite(infos[i][LAST_OBS])
+            infos[i][LAST_OBS] = _usable(infos[i][LAST_OBS])
             infos[i][RAW_LAST_OBS] = infos[i][LAST_OBS]  # VecNormalize clips the other
             reset_info = self._reset_infos()[i]
             sights[i] = self._sight(reset_info)
@@ -114,10 +121,11 @@ class RecordingVecEnv(VecEnvWrapper):
         self._keep(obs, sights)
         if self.on_step is not None:
             self.on_step(len(self._actions))
-        if _sum_is_finite(self._obs[-1]) and _sum_is_finite(self._rewards[-1]):
+        if _is_usable(self._obs[-1]) and np.isfinite(self._rewards[-1]).all():
             return obs, rewards, dones, infos
+        self._obs[-1] = _marked(self._obs[-1])
         self._count_bad()
-        return _finite(obs), _finite(rewards), dones, infos
+        return _usable(obs), _usable(rewards, np.inf), dones, infos
 
     def _reset_infos(self) -> list[dict[str, Any]]:
         return self.unwrapped.reset_infos  # a wrapper's own list stays empty
@@ -132,17 +140,25 @@ class RecordingVecEnv(VecEnvWrapper):
     def _count_bad(self) -> None:
         self.bad_steps += 1
         if self.bad_steps > self.bad_steps_limit:
-            raise EnvError(
-                f"the environment gave observations or rewards that are not finite in {self.bad_steps} steps "
-                "(NaN, infinity, or beyond what float32 holds, 3.4e38); mend its step(), or wrap it so that it ends "
-                "such episodes"
-            )
+            raise self._bad()
+
+    def _bad(self) -> EnvError:
+        return EnvError(
+            f"the environment gave observations or rewards that are not finite in {self.bad_steps} steps (NaN, "
+            f"infinity, observations beyond {LARGEST:g} or rewards beyond float32's 3.4e38); mend its step(), or wrap "
+            "it so that it ends such episodes"
+        )
 
     def drain(self) -> list[Episode]:
         """Hand over all episodes since the last reset, unfinished ones included, and start an empty recording.
 
         There must be a reset before the next step.
+
+        Raises:
+            EnvError: most of more than a few steps were not finite, so that hardly a segment could be used.
         """
+        if self.bad_steps > max(FEW, len(self._actions) // 2):
+            raise self._bad()
         obs = {name: np.stack([step[name] for step in self._obs]) for name in self._obs[0]}  # (L + 1, N, *shape)
         actions, rewards = np.stack(self._actions), np.stack(self._rewards)  # (L, N, width), (L, N)
         episodes = [
@@ -208,17 +224,24 @@ def _jpegs(sights: list[Sight]) -> list[bytes | None] | None:
     return [sight.shot.jpeg if sight.shot else None for sight in sights] if recorded else None
 
 
-def _sum_is_finite(values: Any) -> bool:
-    """As good as to look at each number, in half the time; where a sum is too large, each is looked at."""
-    arrays = values.values() if isinstance(values, Mapping) else (values,)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return all(np.isfinite(np.sum(array)) or np.isfinite(array).all() for array in arrays)
+def _is_usable(obs: Obs) -> bool:
+    """Whether nothing in it is NaN, infinite or beyond `LARGEST`."""
+    return all(array.dtype.kind != "f" or bool((np.abs(array) < LARGEST).all()) for array in obs.values())
 
 
-def _finite(values: Any) -> Any:
-    """The same with 0 in place of NaN, infinity and what float32 cannot hold; an array, or arrays by name."""
+def _marked(obs: Obs) -> Obs:
+    """`obs` with infinity in place of what is beyond `LARGEST`, so that its segments are left out."""
+    return {
+        name: np.where(np.abs(array) >= LARGEST, np.copysign(np.inf, array), array).astype(array.dtype)
+        if array.dtype.kind == "f"
+        else array
+        for name, array in obs.items()
+    }
+
+
+def _usable(values: Any, largest: float = LARGEST) -> Any:
+    """The same with 0 in place of NaN and what is not below `largest`; an array, or arrays by name."""
     if isinstance(values, Mapping):
-        return {name: _finite(array) for name, array in values.items()}
-    with np.errstate(over="ignore"):
-        held = np.isfinite(np.asarray(values, np.float32))
-    return values if held.all() else np.where(held, values, np.zeros((), values.dtype))
+        return {name: _usable(array) for name, array in values.items()}
+    below = np.abs(values) < largest
+    return values if below.all() else np.where(below, values, np.zeros((), values.dtype))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from prefrl.config.run import TrainConfig
 from prefrl.data.spaces import is_finite, named
@@ -24,8 +25,8 @@ def check_episodes(env: Guarded, config: TrainConfig) -> None:
     wanted = config.segment_length if config.reward == "learned" and config.labels else 1
     truncated_after: list[int] = []
     for seed in (config.seed, *[None] * (EPISODES - 1)):
-        _check_start(env.reset(seed=seed)[0], config.env_id)
-        steps, truncated = _play(env, wanted)
+        _check(env.reset(seed=seed)[0], 0.0, config.env_id, "reset")
+        steps, truncated = _play(env, wanted, config.env_id)
         if steps == wanted:
             return
         truncated_after += [steps] * truncated
@@ -37,17 +38,22 @@ def check_episodes(env: Guarded, config: TrainConfig) -> None:
         )
 
 
-def _play(env: gym.Env[Any, Any], longest: int) -> tuple[int, bool]:
+def _play(env: gym.Env[Any, Any], longest: int, name: str) -> tuple[int, bool]:
     """Steps of an episode, cut after `longest`, and whether the environment truncated it."""
     for step in range(1, longest + 1):
-        *_, terminated, truncated, _ = env.step(env.action_space.sample())
+        obs, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+        if step == 1:
+            _check(obs, float(reward), name, "step")
         if terminated or truncated:
             return step, bool(truncated and not terminated)
     return longest, False
 
 
-def _check_start(obs: Any, name: str) -> None:
-    if not is_finite(named(obs)):
-        raise EnvError(
-            f"{name}: reset() observed NaN, infinity or what float32 cannot hold (beyond 3.4e38); mend it there"
-        )
+def _check(obs: Any, reward: float, name: str, method: str) -> None:
+    """Refuse what begins with numbers that cannot be recorded; some later ones only cost their segments."""
+    at_fault = None if is_finite(named(obs)) else "observation"
+    if not abs(reward) <= float(np.finfo(np.float32).max):
+        at_fault = "reward"
+    if at_fault:
+        words = "NaN, infinite, or beyond what float32 holds (3.4e38)"
+        raise EnvError(f"{name}: the {at_fault} of {method}() is {words}; mend it there")

@@ -59,14 +59,15 @@ def evaluate(
     if not 0 <= seed < 2**31:
         raise UsageError(f"--seed is {seed}; give a whole number from 0 to {2**31 - 1}")
     torch.set_num_threads(1)  # small nets are fastest so
+    film = None if video is None else Path(video).absolute()  # an environment may change the working folder
     config, checkpoint, answers = read_run(Path(run_dir))
     learned = config.reward == "learned"
     expected = None
     if goal is not None and learned:
         expected = forecast(answers, config.reward_model, goal, np.random.default_rng(seed))
-    played = play(config, checkpoint, np.zeros(episodes), seed, drawable=video is not None)
-    if video is not None:
-        save_video(config, played[0], Path(video))
+    played = play(config, checkpoint, np.zeros(episodes), seed, drawable=film is not None)
+    if film is not None:
+        save_video(config, played[0], film)
     found = Evaluation(
         env_id=config.env_id,
         run_dir=str(run_dir),

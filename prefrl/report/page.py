@@ -93,6 +93,7 @@ def report(run_dirs: Sequence[Path], output: Path) -> Path:
         raise UsageError("report needs a run folder, for example: prefrl report runs/Hopper-v5-0")
     if output.is_dir():
         raise UsageError(f"{output} is a folder; name a file, for example: -o report.html")
+    made_at = output.absolute()  # an environment may change the working folder
     began = time.monotonic()
     rng = np.random.default_rng(0)
     runs = [gather(path, name) for path, name in zip(run_dirs, _names(run_dirs), strict=True)]
@@ -114,8 +115,8 @@ def report(run_dirs: Sequence[Path], output: Path) -> Path:
         **_assets(),
     )
     with storage(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(output, html.encode())
+        made_at.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(made_at, html.encode())
     return output
 
 
