@@ -7,8 +7,9 @@ Axes: A answers, C choices between two options that they come down to, S segment
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -67,6 +68,13 @@ class Foresight:
     of_oracle: bool = False
     """Whether the true reward is what the answers were given by."""
 
+    @classmethod
+    def saved(cls, found: Mapping[str, Any]) -> Self | None:
+        """Those that `found` holds by name; None if it lacks some, as what another version of prefrl wrote may."""
+        known = {field.name: found[field.name] for field in fields(cls) if field.name in found}
+        needed = {field.name for field in fields(cls) if field.name != "of_oracle"}
+        return cls(**known) if needed <= known.keys() and None not in known.values() else None
+
     @property
     def ci95(self) -> tuple[float, float]:
         """Interval of the share that is foreseen (Wilson)."""
@@ -107,15 +115,6 @@ def foresee(answers: Sequence[Answer], config: RewardConfig) -> Foresight:
     margin = np.concatenate(margins)
     right, chance = int((margin > 0).sum()), chance_of(margin)
     return replace(known, decided=len(margin), right=right, chance=chance, pairs=sum(pairs), ordered=sum(ordered))
-
-    """Probability of such `margins` (C,), how far rewards lie on the answered side, if a coin had answered.
-
-    Wilcoxon's signed-rank test (1945): to be right counts the more the surer the reward is, which tells right answers
-    from a coin's sooner than a count of them does.
-    """
-    assert margins.ndim == 1
-    margins = margins[margins != 0]
-    return float(stats.wilcoxon(margins, alternative="greater").pvalue) if len(margins) else 1.0
 
 
 def chance_of(margins: Floats) -> float:

@@ -9,9 +9,9 @@ from prefrl.errors import UsageError
 from prefrl.feedback.answer import Answer, fingerprint
 from prefrl.rewards.foresight import FEWEST, Foresight, foresee
 
-CLEAR = 30  # of them, below which a coin's answers are called so only where they look like it
-LOOKS_LIKE_IT = 0.4  # chance of a coin, from which on they do; right answers, but few, often come to 0.1 or 0.2
-COIN = 2e-3  # chance of a coin, above which answers are called that: see scripts/results/README.md
+CLEAR = 30  # choices that were to be foreseen, below which nobody's answers are called contradictory
+COIN = 2e-3  # chance of a coin, above which answers may be one's: see scripts/results/README.md
+NEAR_HALF = 0.65  # share of answers foreseen, below which they are; right answers, but few, come to 0.67
 TRUST = 0.6  # share of answers foreseen that a trusted reward reaches with certainty: the lower end of the interval
 MISLED = 0.6  # share of varied clips ordered rightly, below which a reward is not trusted
 
@@ -36,8 +36,8 @@ def verdict(found: Foresight, about: str = "") -> Verdict:
 
 
 def figures(of: Verdict) -> Foresight | None:
-    """What a verdict rests on; None if it rests on nothing."""
-    return Foresight(**of.figures) if of.figures else None
+    """What a verdict rests on; None if it rests on nothing, or on what this version does not know."""
+    return Foresight.saved(of.figures)
 
 
 def paid_true() -> Verdict:
@@ -46,15 +46,17 @@ def paid_true() -> Verdict:
 
 
 def coin_like(found: Foresight) -> bool:
-    """Whether the answers cannot be told from those of a coin, and are enough to see it."""
-    few = found.decided < CLEAR
-    return found.decided >= FEWEST and found.chance > (LOOKS_LIKE_IT if few else COIN)
+    """Whether the answers are hardly to be told from those of a coin, and are enough to see it."""
+    if found.decided < CLEAR:
+        return False
+    return found.ci95[0] <= 0.5 or (found.chance > COIN and found.right / found.decided < NEAR_HALF)
 
 
 def contradiction(found: Foresight) -> str:
     """How it is said that answers contradict each other."""
     whose = "The oracle's answers" if found.of_oracle else "Your answers"
-    return f"{whose} contradict each other: {found.right} of {found.decided} follow from the others, as by chance"
+    by = "as by chance" if found.ci95[0] <= 0.5 else "hardly more than by chance"
+    return f"{whose} contradict each other: {found.right} of {found.decided} follow from the others, {by}"
 
 
 def _said(found: Foresight) -> tuple[Level, str]:
@@ -64,9 +66,13 @@ def _said(found: Foresight) -> tuple[Level, str]:
         return "unknown", _too_few(found)
     if coin_like(found):
         return "bad", f"{contradiction(found)}; do not trust the reward"
-    if found.chance > COIN:
-        return "unknown", f"{foreseen} answers follow from the others, which are too few to judge the reward by"
-    if found.ci95[0] < TRUST:
+    clear = found.chance <= COIN and found.ci95[0] >= TRUST
+    if not clear and found.decided < CLEAR:
+        return "unknown", (
+            f"{foreseen} answers follow from the others, which does not tell yet whether to trust the reward: "
+            f"give {CLEAR - found.decided} more that name a better clip"
+        )
+    if not clear:
         return "doubtful", (
             f"{whose} agree with each other in part: {foreseen} follow from the others; look at what the agent does "
             "before you trust the reward, and answer more"
@@ -87,10 +93,12 @@ def _said(found: Foresight) -> tuple[Level, str]:
 def _too_few(found: Foresight) -> str:
     if not found.answers:
         return "Nobody has answered yet, so that the reward cannot be judged"
-    if found.undecided and found.answers >= FEWEST:
+    named = found.answers - found.undecided
+    if found.answers >= FEWEST and 2 * found.undecided > found.answers:
         return (
             f"{found.undecided} of {found.answers} answers are ties or skips, so that the reward cannot be judged: "
             "ask about clips that differ more"
         )
-    named = found.answers - found.undecided
+    if named >= FEWEST and not found.decided:
+        return "All answers are about one question, so that none can be foreseen from others: ask about more clips"
     return f"Too few answers name a better clip to judge the reward by: {named}, and it takes {FEWEST}"

@@ -193,7 +193,7 @@ def too_few_labels(records: Sequence[Record], steps: int) -> Alarm | None:
 
 
 def foreseen(record: Record) -> Foresight | None:
-    """The figures of the verdict, if they were taken in that round."""
+    """The figures of the verdict, if they were taken in that round and this version knows them."""
     prefix = "signals/foreseen_"
     found = {key.removeprefix(prefix): value for key, value in record.items() if key.startswith(prefix)}
-    return Foresight(**found) if found else None
+    return Foresight.saved(found)
