@@ -1,6 +1,7 @@
 """What the page says of a run first: the agent, moving, what it was taught, and how far to trust it, in plain words."""
 
 import base64
+import itertools
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -70,8 +71,8 @@ def _trust(run: Run) -> str:
     if found is not None and found.decided:
         low, high = found.ci95
         told.append(
-            f"Of {found.decided} answers, {found.right} ({found.right / found.decided:.0%}) can be told from the "
-            f"others; by chance it would be half. (With as many other answers, {low:.0%} to {high:.0%}.)"
+            f"Of {found.decided} answers, {found.right} ({found.right / found.decided:.0%}) were predicted from the "
+            f"others; guessing would get half (95 % interval {low:.0%} to {high:.0%})."
         )
     if final is not None:
         told.append(f"By the environment's own measure, an attempt lately earned {final:,.4g}.")
@@ -81,26 +82,53 @@ def _trust(run: Run) -> str:
 
 
 def _next(run: Run) -> tuple[str, str]:
-    path = shell(run.run_dir.path)
+    path, level = shell(run.run_dir.path), run.verdict.level
+    if run.learned and level == "bad":
+        return _mend(run)
     if run.num_timesteps < run.config.steps:
         return "It has not finished. Go on with the training.", f"prefrl resume {path}"
     if not run.learned:
-        return "Compare it with an agent that people taught.", f"prefrl train {shell(run.config.env_id)}"
+        return "Compare it with an agent that people taught.", _anew(run, "--teacher", "human")
     return {
         "good": ("Watch it in situations that it has not met, then use it.", f"prefrl evaluate {path}"),
         "doubtful": ("Watch it; answer more questions where it does what you do not want.",
                      f"prefrl resume {path} --labels +100"),
-        "bad": ("Agree on one goal, in one sentence, and begin again.",
-                f"prefrl train {shell(run.config.env_id)} --teacher human --goal '...'"),
         "unknown": ("Answer more questions about clips that differ.", f"prefrl resume {path} --labels +50"),
-    }[run.verdict.level]  # fmt: skip
+    }[level]  # fmt: skip
+
+
+def _mend(run: Run) -> tuple[str, str]:
+    """What to do about answers that contradict each other."""
+    if run.config.teacher != "oracle":
+        goal = ("--teacher", run.config.teacher, "--goal", run.goal or "...")
+        return "Agree on one goal, in one sentence, and begin again.", _anew(run, *goal)
+    if run.config.oracle.mistake:
+        return "Begin again with an oracle that makes no mistakes.", _anew(run, "--oracle.mistake", "0")
+    return "Let the oracle answer more questions.", f"prefrl resume {shell(run.run_dir.path)} --labels +100"
+
+
+def _anew(run: Run, *options: str) -> str:
+    """The command that begins another run of the same environment and algorithm, in a folder that is free."""
+    config, path = run.config, run.run_dir.path
+    number = next(n for n in itertools.count(2) if not path.with_name(f"{path.name}-{n}").exists())
+    words = ["prefrl", "train", config.env_id]
+    if config.env_kwargs:
+        words += ["--env-kwargs", *(str(word) for pair in config.env_kwargs.items() for word in pair)]
+    if config.record_frames:
+        words.append("--record-frames")
+    words += ["--algorithm", config.algorithm, "--steps", str(config.steps)]
+    words += ["--run-dir", str(path.with_name(f"{path.name}-{number}")), *options]
+    return " ".join(shell(word) for word in words)
 
 
 def _video(run: Run) -> tuple[str | None, str | None]:
     try:
         segment = read_shown(run.run_dir, "after") or _played(run) or read_shown(run.run_dir, "now")
         if segment is None:
-            return None, "The agent has not been saved yet"
+            return (
+                None,
+                "Nothing of it was recorded" if run.config.record_frames else "The agent has not been saved yet",
+            )
         return _filmed(run, segment), None
     except (Exception, SystemExit) as error:  # an environment's own code, or OpenGL, may raise anything
         said = str(error).strip().partition("\n")[0]
@@ -108,7 +136,9 @@ def _video(run: Run) -> tuple[str | None, str | None]:
 
 
 def _played(run: Run) -> Segment | None:
-    """The beginning of an episode of the agent; None if none is saved."""
+    """The beginning of an episode of the agent; None if none is saved, or the environment may be a robot."""
+    if run.config.record_frames:
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged checkpoints the page tells elsewhere
         checkpoint = run.run_dir.latest_checkpoint()

@@ -183,12 +183,15 @@ def too_few_labels(records: Sequence[Record], steps: int) -> Alarm | None:
     if max(wilson(right, decided, ONE_SIDED)[0], wilson(fresh_right, fresh_decided, ONE_SIDED)[0]) > 0.5:
         return None
     if found is not None and coin_like(found):
-        return Alarm("too_few_labels", f"{contradiction(found)}; agree on one goal, or start again with more --labels")
+        return Alarm(
+            "too_few_labels",
+            f"{contradiction(found)}; agree on one goal, or give more answers with: prefrl resume RUN --labels +N",
+        )
     return Alarm(
         "too_few_labels",
         f"the reward agrees with {right} of {decided} held-out answers, which a coin might do as well: "
-        f"{record.get('num_preferences') or 0} answers are too few, or they contradict each other; start again with "
-        "more --labels",
+        f"{record.get('num_preferences') or 0} answers are too few, or they contradict each other; give more with: "
+        "prefrl resume RUN --labels +N",
     )
 
 
