@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import scipy  # which loads its parts when they are used: they take a second
 
-from prefrl.rewards.foresight import FEWEST, Foresight
+from prefrl.rewards.foresight import Foresight
 from prefrl.rewards.metrics import wilson
-from prefrl.rewards.verdict import coin_like, contradiction
+from prefrl.rewards.verdict import coin_like, contradiction, verdict
 
 Kind = Literal["reward_hacking", "drift", "degenerate_answers", "dead_ensemble", "too_few_labels"]
 Record = Mapping[str, Any]
@@ -170,29 +170,29 @@ def dead_ensemble(record: Record) -> Alarm | None:
 def too_few_labels(records: Sequence[Record], steps: int) -> Alarm | None:
     """Half of the training is over, and the reward is still no better than a coin on answers that it did not see."""
     record = records[-1]
-    accuracy, decided = record.get("reward/held_out_accuracy"), record.get("reward/held_out_decided")
-    if decided is None or record.get("num_timesteps", 0) < steps / 2:
+    if record.get("num_timesteps", 0) < steps / 2:
         return None
-    if decided == 0 and (record.get("num_preferences") or 0) > FEW:
-        return None  # nothing was to be held out, or all were ties, which is another alarm
     found = foreseen(record)
-    if found is not None and not coin_like(found) and found.decided >= FEWEST:
-        return None  # the few that were held out are not the whole of it
+    if found is not None and verdict(found).level != "unknown":  # the few that were held out are not the whole of it
+        return _contradictory(found) if coin_like(found) else None
+    accuracy, decided = record.get("reward/held_out_accuracy"), record.get("reward/held_out_decided")
+    if decided is None or (decided == 0 and (record.get("num_preferences") or 0) > FEW):
+        return None  # nothing was to be held out, or all were ties, which is another alarm
     right = round((accuracy or 0.0) * decided)
     fresh_right, fresh_decided, _ = fresh_answers(fresh_window(answered(records)))
     if max(wilson(right, decided, ONE_SIDED)[0], wilson(fresh_right, fresh_decided, ONE_SIDED)[0]) > 0.5:
         return None
-    if found is not None and coin_like(found):
-        return Alarm(
-            "too_few_labels",
-            f"{contradiction(found)}; agree on one goal, or give more answers with: prefrl resume RUN --labels +N",
-        )
     return Alarm(
         "too_few_labels",
         f"the reward agrees with {right} of {decided} held-out answers, which a coin might do as well: "
         f"{record.get('num_preferences') or 0} answers are too few, or they contradict each other; give more with: "
         "prefrl resume RUN --labels +N",
     )
+
+
+def _contradictory(found: Foresight) -> Alarm:
+    more = "agree on one goal, or give more answers with: prefrl resume RUN --labels +N"
+    return Alarm("too_few_labels", f"{contradiction(found)}; {more}")
 
 
 def foreseen(record: Record) -> Foresight | None:

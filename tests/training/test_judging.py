@@ -3,9 +3,11 @@ import dataclasses
 from small import SMALL
 
 from prefrl.config.teachers import OracleConfig
+from prefrl.data.verdict import Verdict
 from prefrl.evaluation.evaluate import evaluate
 from prefrl.evaluation.tables import table
 from prefrl.rewards.verdict import figures
+from prefrl.training.judging import lowered
 from prefrl.training.loop import resume, train
 
 
@@ -30,6 +32,24 @@ def test_random_answers_are_called_contradictory(tmp_path):
     assert kept is not None
     assert kept.level == "bad"
     assert "contradict each other" in kept.sentence
+    last = run.metrics()[-1]
+    said = {name.removeprefix("signals/foreseen_"): v for name, v in last.items() if "foreseen_" in name}
+    assert said == dict(kept.figures)  # alarms and the verdict rest on the same figures
+    assert [alarm["kind"] for alarm in last["alarms"]] == ["too_few_labels"]
+    assert f"{said['right']} of {said['decided']} follow" in last["alarms"][0]["message"]
+
+
+def test_an_alarm_about_the_paid_reward_lowers_a_good_verdict():
+    good = Verdict("good", "Your answers agree with each other; the reward foresees 34 of 37: trust it", about="x")
+    found = lowered(good, ["drift", "reward_hacking"])
+    assert (found.level, found.about) == ("doubtful", "x")
+    assert found.sentence == (
+        "Your answers agree with each other, but training ended with an alarm (reward hacking): look at what the agent "
+        "does"
+    )
+    assert lowered(good, ["drift"]) == good
+    bad = Verdict("bad", "Do not trust it")
+    assert lowered(bad, ["dead_ensemble"]) == bad
 
 
 def test_where_no_reward_was_learned_no_verdict_is_kept(tmp_path):
