@@ -143,8 +143,9 @@ class RecordingVecEnv(VecEnvWrapper):
             raise self._bad()
 
     def _bad(self) -> EnvError:
+        spec = self.get_attr("spec", 0)[0]
         return EnvError(
-            f"the environment gave observations or rewards that are not finite in {self.bad_steps} steps (NaN, "
+            f"{spec.id if spec else 'the environment'} gave observations or rewards that are not finite in {self.bad_steps} steps (NaN, "
             f"infinity, observations beyond {LARGEST:g} or rewards beyond float32's 3.4e38); mend its step(), or wrap "
             "it so that it ends such episodes"
         )
