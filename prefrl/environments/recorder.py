@@ -145,9 +145,9 @@ class RecordingVecEnv(VecEnvWrapper):
     def _bad(self) -> EnvError:
         spec = self.get_attr("spec", 0)[0]
         return EnvError(
-            f"{spec.id if spec else 'the environment'} gave observations or rewards that are not finite in {self.bad_steps} steps (NaN, "
-            f"infinity, observations beyond {LARGEST:g} or rewards beyond float32's 3.4e38); mend its step(), or wrap "
-            "it so that it ends such episodes"
+            f"{spec.id if spec else 'the environment'} gave observations or rewards that are not finite in "
+            f"{self.bad_steps} steps (NaN, infinity, observations beyond {LARGEST:g} or rewards beyond float32's "
+            "3.4e38); mend its step(), or wrap it so that it ends such episodes"
         )
 
     def drain(self) -> list[Episode]:
