@@ -173,8 +173,9 @@ def too_few_labels(records: Sequence[Record], steps: int) -> Alarm | None:
     if record.get("num_timesteps", 0) < steps / 2:
         return None
     found = foreseen(record)
-    if found is not None and verdict(found).level != "unknown":  # the few that were held out are not the whole of it
-        return _contradictory(found) if coin_like(found) else None
+    bad = found is not None and coin_like(found)
+    if found is not None and not bad and verdict(found).level != "unknown":
+        return None  # the few that were held out are not the whole of it
     accuracy, decided = record.get("reward/held_out_accuracy"), record.get("reward/held_out_decided")
     if decided is None or (decided == 0 and (record.get("num_preferences") or 0) > FEW):
         return None  # nothing was to be held out, or all were ties, which is another alarm
@@ -182,6 +183,8 @@ def too_few_labels(records: Sequence[Record], steps: int) -> Alarm | None:
     fresh_right, fresh_decided, _ = fresh_answers(fresh_window(answered(records)))
     if max(wilson(right, decided, ONE_SIDED)[0], wilson(fresh_right, fresh_decided, ONE_SIDED)[0]) > 0.5:
         return None
+    if found is not None and bad:
+        return _contradictory(found)
     return Alarm(
         "too_few_labels",
         f"the reward agrees with {right} of {decided} held-out answers, which a coin might do as well: "

@@ -208,9 +208,6 @@ def test_the_figures_of_the_verdict_decide_and_its_words_are_said() -> None:
     (alarm,) = raised([{**record, **said, "signals/foreseen_right": 17, "signals/foreseen_chance": 0.7}], 100)
     assert alarm.kind == "too_few_labels"
     assert alarm.message.startswith("Your answers contradict each other: 17 of 37 follow from the others")
-    wrong = {**said, "signals/foreseen_right": 17, "signals/foreseen_chance": 0.7}
-    lucky = {**record, "reward/held_out_accuracy": 0.9, "reward/held_out_decided": 10}
-    assert kinds(raised([{**lucky, **wrong}], 100)) == {"too_few_labels"}
     del said["signals/foreseen_chance"]  # as another version of prefrl may have written it
     assert kinds(raised([{**record, **said, "signals/foreseen_other": 1}], 100)) == {"too_few_labels"}
 
