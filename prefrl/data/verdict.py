@@ -21,7 +21,7 @@ class Verdict:
     """What the sentence rests on, by the names of `rewards.foresight.Foresight`; empty if on nothing."""
 
     about: str = ""
-    """Fingerprint of the answers that the reward was learned from; empty if unknown."""
+    """Fingerprint of the answers that were judged, by rewards learned again from parts of them; empty if unknown."""
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:

@@ -114,10 +114,17 @@ def judge_reward(
         found,
         reward_model=agreement(ensemble, played, length, gamma, found.seed),
         reward_model_broad=agreement(ensemble, broad, length, gamma, found.seed),
-        alike=spread(played, length) < ALIKE * spread(broad, length),
+        alike=are_alike(played, broad, length),
         held_out_answers=answer_agreement(ensemble, answers, config.reward_model, found.seed),
         verdict=judged(answers, config.reward_model, RunDir(Path(found.run_dir)).verdict()),
     )
+
+
+def are_alike(played: Sequence[Episode], broad: Sequence[Episode], length: int) -> bool:
+    """Whether the agent's clips differ too little to judge a reward by; of fewer than two nobody can say so."""
+    if len(cut(played, length)) < 2:
+        return False
+    return spread(played, length) < ALIKE * spread(broad, length)
 
 
 def spread(episodes: Sequence[Episode], length: int) -> float:

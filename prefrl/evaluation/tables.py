@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefrl.evaluation.results import AnswerAgreement, Evaluation, Interval, LabelForecast, RewardAgreement
+from prefrl.rewards.verdict import MISLED
 
 Rows = list[tuple[str, ...]]
 
@@ -42,10 +43,21 @@ def table(found: Evaluation) -> str:
     rows.append(("episode length", f"{_figure('{:.1f}', length.mean, length.ci95)} +- {length.std:.1f} steps"))
     text = f"{found.verdict.sentence}.\n\n" + _aligned(rows)
     if found.reward_model:
-        text += "\n\n" + _aligned(_reward_model(found, found.reward_model))
+        text += "\n\n" + _aligned(_reward_model(found, found.reward_model)) + _differing(found)
     if found.label_forecast:
         text += "\n\n" + _forecast(found.label_forecast)
     return text
+
+
+def _differing(found: Evaluation) -> str:
+    """Why the reward of the checkpoint looks bad where the verdict is good; nothing where it does not."""
+    broad = found.reward_model_broad
+    if broad is None or found.verdict.level != "good" or not broad.preference_accuracy < MISLED:
+        return ""
+    return (
+        f"\n\nThe reward that the agent was paid orders only {broad.preference_accuracy:.0%} of broad clips rightly by "
+        "the environment's own; the sentence above is about the answers, by rewards learned again from parts of them."
+    )
 
 
 def _forecast(expected: LabelForecast) -> str:

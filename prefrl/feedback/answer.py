@@ -28,7 +28,8 @@ class Answer:
     value: Feedback | None
     """In terms of the question's own order of segments; None takes back the answer named by `replaces`."""
 
-    annotator: str = "oracle"
+    annotator: str = "api"
+    """Name of who said it; "oracle" is the one that answers by the true reward."""
 
     submission_id: str = field(default_factory=lambda: uuid4().hex)
     """Makes sending again harmless: one id is one row."""

@@ -18,6 +18,7 @@ from scipy import stats
 
 from prefrl.config.rewards import RewardConfig
 from prefrl.data.batch import some, stack
+from prefrl.data.segment import Segment
 from prefrl.feedback.answer import Answer, informative, standing
 from prefrl.rewards.batches import segments_of
 from prefrl.rewards.ensemble import RewardEnsemble, make_ensemble
@@ -110,7 +111,7 @@ def foresee(answers: Sequence[Answer], config: RewardConfig) -> Foresight:
         if len(others) < 2:  # all are about one question
             return known
         ensemble = _learn(others, config, int(fold))
-        tried.append((_margins(ensemble, out), *_order(ensemble, out)))
+        tried.append((_margins(ensemble, out), *_order(ensemble, out, others)))
     margins, pairs, ordered = zip(*tried, strict=True)
     margin = np.concatenate(margins)
     right, chance = int((margin > 0).sum()), chance_of(margin)
@@ -166,12 +167,25 @@ def _margins(ensemble: RewardEnsemble, answers: Sequence[Answer]) -> Floats:
     return margins
 
 
-def _order(ensemble: RewardEnsemble, answers: Sequence[Answer]) -> tuple[int, int]:
-    """Pairs of the clips of `answers` whose true returns differ, and how many of them the ensemble orders alike."""
-    clips = list({id(segment): segment for segment in segments_of(answers)}.values())
+def _order(ensemble: RewardEnsemble, answers: Sequence[Answer], learned_from: Sequence[Answer]) -> tuple[int, int]:
+    """Pairs of the clips of `answers` whose true returns differ, and how many of them the ensemble orders alike.
+
+    Clips that `learned_from` are about as well are left out.
+    """
+    known = {_content(segment) for segment in segments_of(learned_from)}
+    found = {_content(segment): segment for segment in segments_of(answers)}
+    clips = [segment for content, segment in found.items() if content not in known]
+    if not clips:
+        return 0, 0
     clips = list(some([clip for clip in clips if len(clip) == len(clips[0])], CLIPS))
     learned, true = ensemble.returns(stack(clips)).mean(0), np.array([clip.true_return for clip in clips])
     first, second = np.triu_indices(len(clips), 1)
     differ = np.sign(true[first] - true[second])
     alike = np.sign(learned[first] - learned[second]) == differ
     return int((differ != 0).sum()), int((alike & (differ != 0)).sum())
+
+
+def _content(segment: Segment) -> bytes:
+    """What tells a clip from others, whichever object holds it: a store may load the same clip twice."""
+    arrays = (*segment.obs.values(), segment.actions, segment.true_rewards)
+    return b"".join(array.tobytes() for array in arrays)

@@ -16,7 +16,7 @@ from small import SMALL
 from prefrl.data.episode import Episode
 from prefrl.environments.recorder import RecordingVecEnv
 from prefrl.errors import CheckpointError, UsageError
-from prefrl.evaluation.evaluate import Evaluation, evaluate, success, summary
+from prefrl.evaluation.evaluate import Evaluation, are_alike, evaluate, success, summary
 from prefrl.evaluation.tables import table
 from prefrl.rewards.ensemble import RewardEnsemble
 from prefrl.runs.run_dir import Checkpoint, RunDir
@@ -34,6 +34,13 @@ def checkpoint_of(run: RunDir) -> Checkpoint:
     checkpoint = run.latest_checkpoint()
     assert checkpoint is not None
     return checkpoint
+
+
+def test_fewer_than_two_clips_are_not_called_alike(run: RunDir) -> None:
+    config = run.config
+    episodes = play(config, checkpoint_of(run), np.linspace(0.0, 1.0, 4), 3)
+    assert not are_alike([], episodes, config.segment_length)
+    assert not are_alike(episodes, [], config.segment_length)
 
 
 def test_json_keeps_the_contract_and_adds_to_it(run: RunDir) -> None:

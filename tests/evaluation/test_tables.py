@@ -3,6 +3,7 @@ import math
 
 import pytest
 
+from prefrl.data.verdict import Verdict
 from prefrl.evaluation.results import (
     AnswerAgreement,
     Evaluation,
@@ -50,6 +51,15 @@ def test_the_table_has_the_figures_and_their_intervals() -> None:
     assert found["EPIC distance (0: the same)"] == ["0.25", "0.25"]
     assert found["judged on"] == ["400 clips", "400 clips", "5 answers"]
     assert max(map(len, table(FOUND).split("\n"))) < 120
+
+
+def test_a_good_verdict_beside_a_bad_broad_figure_is_explained() -> None:
+    good = dataclasses.replace(FOUND, verdict=Verdict("good", "Trust it"))
+    bad = dataclasses.replace(MODEL, preference_accuracy=0.55)
+    said = "The reward that the agent was paid orders only 55% of broad clips rightly"
+    assert said in table(dataclasses.replace(good, reward_model_broad=bad))
+    assert "orders only" not in table(good)
+    assert "orders only" not in table(dataclasses.replace(FOUND, reward_model_broad=bad))
 
 
 def test_without_a_reward_model_and_success_there_is_no_word_of_them() -> None:

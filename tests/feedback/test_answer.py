@@ -17,6 +17,10 @@ def answer(preferred: Any = "left", **fields: Any) -> Answer:
     return make_answer(QUESTION, preferred, **fields)
 
 
+def test_an_answer_without_a_name_is_not_the_oracles() -> None:
+    assert Answer(QUESTION, Comparison("left")).annotator == "api"
+
+
 def test_what_takes_back_says_what() -> None:
     assert answer(None, replaces=1).value is None
     with pytest.raises(ValueError, match=r"Answer\.replaces does not say"):
