@@ -52,5 +52,5 @@ def model_rows(changes: Sequence[ModelChange]) -> dict[str, NDArray[Any]] | None
         size += first.nbytes * (len(arrays) if varies else 1)
         if size > MOST:
             return None
-        rows[name] = np.stack(arrays) if varies else first[None].copy()
+        rows[name] = np.stack(arrays) if varies else first[None]
     return rows

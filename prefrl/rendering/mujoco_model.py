@@ -99,9 +99,9 @@ class ModelWatch:
     def after_reset(self) -> ModelChange | None:
         """The model now, against the fresh one; None if it cannot be kept."""
         self._steps = 0
-        memory, same = self._memory, self._simulator.model is self._model
-        if self._change is None or not same or memory.small_changed() or memory.large_changed():
-            self._change = self._look()
+        large = self._simulator.model is self._model and self._memory.large_changed()
+        if self._change is None or self._simulator.model is not self._model or large or self._memory.small_changed():
+            self._change = self._look(large=large or self._change is None)
         return self._change
 
     def after_step(self, ends: bool) -> ModelChange | None:
@@ -114,23 +114,32 @@ class ModelWatch:
         if self._simulator.model is not self._model or large or (small and self._is_known):
             self._change = None
         elif small:
-            self._change = self._look()
+            self._change = self._look(large=False)
         return self._change
 
-    def _look(self) -> ModelChange | None:
+    def _look(self, large: bool) -> ModelChange | None:
+        """`large`: at large arrays, too, which else are as they were. What is as it was is not copied again."""
         if self._simulator.model is not self._model:
             return None  # another one is not what is drawn, or of other sizes
-        self._memory.remember()
-        names = self._differing(self._fresh.arrays)
+        self._memory.remember(large)
+        before = {} if self._change is None else self._change.changed
+        kept = {} if large else {name: array for name, array in before.items() if array.nbytes > LARGE}
+        names = [*kept, *self._differing(self._fresh.arrays, large)]
         if any(not _is_kept(name, self._arrays[name]) for name in names):
             return None
         self._fresh.changing.update(names)
-        return ModelChange(self._fresh, {name: self._arrays[name].copy() for name in names})
+        looked = {name: self._arrays[name] for name in names if name not in kept}
+        changed = {
+            name: before[name] if name in before and _same(before[name], array) else array.copy()
+            for name, array in looked.items()
+        }
+        return ModelChange(self._fresh, kept | changed)
 
-    def _differing(self, fresh: Mapping[str, NDArray[Any]]) -> list[str]:
+    def _differing(self, fresh: Mapping[str, NDArray[Any]], large: bool = True) -> list[str]:
         """Names of the arrays that are not as in `fresh`, those left out that nothing is drawn by."""
         self._arrays |= {name: np.array(attrgetter(name)(self._model)) for name in self._arrays if "." in name}
-        differ = (name for name, array in self._arrays.items() if not _same(array, fresh[name]))
+        looked = ((name, array) for name, array in self._arrays.items() if large or array.nbytes <= LARGE)
+        differ = (name for name, array in looked if not _same(array, fresh[name]))
         return [name for name in differ if name.rpartition("_")[2] not in PHYSICS]
 
 
@@ -214,11 +223,11 @@ class _Memory:
         first, last = _address(model.vis.headlight.ambient), _address(model.stat.center)  # of one structure
         self._small = [*small, *([(first, last + 24 - first)] if 0 < last - first < 4096 else [])]
         self._seen: dict[int, Any] = {}
-        self.remember()
+        self.remember(large=True)
 
-    def remember(self) -> None:
-        """Compare with what is there now."""
-        for start, size in (*self._small, *self._large):
+    def remember(self, large: bool) -> None:
+        """Compare with what is there now; `large`: large arrays, too."""
+        for start, size in (*self._small, *(self._large if large else ())):
             if start not in self._seen:
                 self._seen[start] = ctypes.create_string_buffer(size)
             ctypes.memmove(self._seen[start], start, size)

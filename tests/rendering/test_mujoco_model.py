@@ -64,6 +64,39 @@ def test_a_change_in_the_middle_of_an_episode_is_noticed_at_once() -> None:
     assert first.changed == {}
 
 
+def test_what_stays_as_it_is_within_an_episode_is_kept_once() -> None:
+    env = gym.make("HalfCheetah-v5")
+    watch, model = ModelWatch(env.unwrapped), env.unwrapped.model
+    env.reset(seed=0)
+    model.tex_data[:] = 7
+    model.geom_size[:] = 0.25
+    found = [watch.after_reset()]
+    for step in range(3):
+        model.geom_rgba[0] = step / 8
+        found.append(watch.after_step(ends=step == 2))
+    for name in ("tex_data", "geom_size"):
+        assert all(change.changed[name] is found[0].changed[name] for change in found)
+    np.testing.assert_array_equal([change["geom_rgba"][0, 0] for change in found[1:]], [0, 0.125, 0.25])
+    rows = model_rows(found)
+    assert rows["tex_data"].base is found[0].changed["tex_data"]
+    assert (rows["tex_data"] == 7).all()
+    model.tex_data[0] = 8
+    assert watch.after_reset()["tex_data"][0] == 8
+    assert found[0]["tex_data"][0] == 7
+
+
+def test_a_texture_that_changes_beside_a_colour_is_noticed() -> None:
+    """Which of the steps before it was at is not known, so that none after it can be kept."""
+    env = gym.make("HalfCheetah-v5")
+    watch, model = ModelWatch(env.unwrapped), env.unwrapped.model
+    env.reset(seed=0)
+    watch.after_reset()
+    model.tex_data[0] ^= 1
+    model.geom_rgba[0] = 0.5
+    watch.after_step(ends=False)
+    assert watch.after_step(ends=True) is None
+
+
 def test_what_cannot_be_put_into_another_model_is_lost_until_it_is_as_before() -> None:
     env = gym.make("HalfCheetah-v5")
     watch, model = ModelWatch(env.unwrapped), env.unwrapped.model
