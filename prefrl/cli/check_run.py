@@ -93,7 +93,8 @@ def check_answers(run: RunDir, found: Found) -> str:
     checkpoint = found.latest
     if checkpoint is None:
         return "none was learned from yet"
-    known = [a for a in readable(run.store_url) if (a.seq or 0) <= checkpoint.state["watermark"]]
+    with open_store(run, reads_only=True) as store:
+        known = store.answers(until=checkpoint.state["watermark"])
     if fingerprint(known) != checkpoint.state["answers"]:
         raise StoreError("the store lacks answers that the run has learned from; restore a copy")
     return f"those that the run has learned from, {len(known)}, are there"

@@ -28,6 +28,10 @@ class Leg:
     labels: int
     """As `TrainConfig.labels`, then."""
 
+    def __post_init__(self) -> None:
+        if not all(isinstance(value, int) and value >= 0 for value in (self.rounds, self.steps, self.labels)):
+            raise TypeError(f"{self} holds no whole numbers from 0 on")
+
 
 @dataclass(frozen=True)
 class TrainConfig(AlgorithmChoice):

@@ -12,7 +12,7 @@ from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
-from prefrl.errors import EnvError
+from prefrl.errors import EnvError, StoreError
 
 VARIABLE = "PREFRL_TRUST"
 """Ids that may be used, with commas between them. Processes that this one starts inherit it."""
@@ -27,10 +27,7 @@ def trust(env_id: str) -> None:
         os.environ[VARIABLE] = ",".join([*_named(), env_id])
     folder = _folder_of(module, [*_here(), *sys.path])
     if module != "__main__" and folder != _noted_folder(env_id):
-        with contextlib.suppress(OSError):  # then the variable has to be set, as an error will say
-            notes().parent.mkdir(parents=True, exist_ok=True)
-            with notes().open("a") as file:
-                file.write(json.dumps({"env_id": env_id, "folder": folder}) + "\n")
+        _note({"env_id": env_id, "folder": folder})
 
 
 def require_trust(env_id: str) -> None:
@@ -53,6 +50,27 @@ def require_trust(env_id: str) -> None:
         sys.path.insert(0, folder)
 
 
+def trust_store(url: str) -> None:
+    """The user has named the database at `url`: runs may keep their answers there."""
+    if url not in _named():
+        os.environ[VARIABLE] = ",".join([*_named(), url])
+    if url not in _noted_stores():
+        _note({"store": url})
+
+
+def require_trusted_store(url: str) -> None:
+    """See that the user has named the database at `url`: a stranger's run could have another one changed, or spied on.
+
+    Raises:
+        StoreError: nobody has.
+    """
+    if url not in _named() and url not in _noted_stores():
+        raise StoreError(
+            f"the run keeps its answers in {url}, which you have not trained with here; if you know whose it is, set "
+            f"{VARIABLE}={url}"
+        )
+
+
 def notes() -> Path:
     """The file that lists what the user has named, and where its module was; a line of JSON each."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
@@ -69,9 +87,22 @@ def _noted_folder(env_id: str) -> str | None:
     with contextlib.suppress(OSError, ValueError):
         for line in notes().read_text().splitlines():
             noted = json.loads(line)
-            if noted["env_id"] == env_id:
+            if noted.get("env_id") == env_id:
                 folder = noted["folder"]
     return folder
+
+
+def _noted_stores() -> list[str]:
+    with contextlib.suppress(OSError, ValueError):
+        return [noted["store"] for noted in map(json.loads, notes().read_text().splitlines()) if "store" in noted]
+    return []
+
+
+def _note(named: dict[str, str | None]) -> None:
+    with contextlib.suppress(OSError):  # then the variable has to be set, as an error will say
+        notes().parent.mkdir(parents=True, exist_ok=True)
+        with notes().open("a") as file:
+            file.write(json.dumps(named) + "\n")
 
 
 def _here() -> list[str]:

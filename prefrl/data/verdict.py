@@ -26,5 +26,5 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
             raise ValueError(f"Verdict.level is {self.level!r}, want one of {', '.join(LEVELS)}")
-        if not self.sentence:
+        if not isinstance(self.sentence, str) or not self.sentence:
             raise ValueError("Verdict.sentence is empty")

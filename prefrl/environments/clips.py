@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from prefrl.config.run import TrainConfig
 from prefrl.config.teachers import TRAITS
+from prefrl.environments.guarded import settings_kept
 from prefrl.rendering.clips import Renderer
 
 
@@ -17,7 +18,7 @@ def with_clips(config: TrainConfig) -> TrainConfig:
     """
     if not (TRAITS[config.teacher].needs_clips or config.record_frames):
         return config
-    with Renderer(config.env_id, config.env_kwargs) as renderer:
+    with settings_kept(), Renderer(config.env_id, config.env_kwargs) as renderer:
         if config.record_frames or renderer.is_known or renderer.tells_truth(replay=config.replay):
             return config
         renderer.require_truth(replay=True)

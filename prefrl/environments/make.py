@@ -67,6 +67,17 @@ def try_env(config: TrainConfig) -> int | None:
         env.close()
 
 
+def time_limit(config: TrainConfig) -> int | None:
+    """The number of steps after which the environment truncates its episodes, if it is known; nothing is played.
+
+    Raises:
+        EnvError: it cannot be made.
+    """
+    env = make_env(config.env_id, config.env_kwargs)
+    env.close()
+    return env.spec.max_episode_steps if env.spec else None
+
+
 def repeats(config: TrainConfig, steps: int = 20) -> bool:
     """Whether the same seed and actions give the same episode again, over its first `steps`.
 

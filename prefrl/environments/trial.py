@@ -31,10 +31,10 @@ def check_episodes(env: Guarded, config: TrainConfig) -> None:
             return
         truncated_after += [steps] * truncated
     if len(truncated_after) == EPISODES:
-        longest = max(truncated_after)
+        shortest = min(truncated_after)
         raise UsageError(
-            f"{config.env_id} truncates its episodes after {longest} steps, before a clip of --segment-length {wanted} "
-            f"is full; give --segment-length {longest} or less"
+            f"{config.env_id} truncates its episodes after {shortest} steps, before a clip of --segment-length "
+            f"{wanted} is full; give --segment-length {shortest} or less"
         )
 
 

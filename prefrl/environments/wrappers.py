@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from prefrl.errors import EnvError
 
@@ -11,7 +12,7 @@ _NAMES = {"obs_rms", "ret_rms", "return_rms", "reward_rms", "running_mean", "run
 """What wrappers of many packages call the mean and spread of what they have seen so far."""
 
 _SPREADS = ("var", "std", "m2")
-_COUNTS = {"count", "counts", "n", "num", "n_samples", "num_samples", "n_seen"}
+_COUNTS = {"count", "counts", "n_samples", "num_samples", "n_seen"}
 
 
 def check_wrappers(env: gym.Env[Any, Any], name: str) -> None:
@@ -50,8 +51,17 @@ def _is_running(layer: Any, key: str, value: Any) -> bool:
 
 def _is_estimate(value: Any) -> bool:
     """Whether it looks like a RunningMeanStd: it is updated, and holds a mean and a spread."""
-    held = any(all(hasattr(value, part) for part in ("mean", spread)) for spread in _SPREADS)
+    held = _holds_numbers(value, "mean") and any(_holds_numbers(value, spread) for spread in _SPREADS)
     return held and callable(getattr(value, "update", None)) and not isinstance(value, type)
+
+
+def _holds_numbers(value: Any, name: str) -> bool:
+    """Whether it has numbers or an array of that name; a table of data has methods of such names."""
+    try:
+        held = getattr(value, name, None)
+    except Exception:  # a property of somebody else's
+        return False
+    return isinstance(held, int | float | np.generic) or (hasattr(held, "dtype") and not callable(held))
 
 
 def _is_part(layer: Any, key: str) -> bool:

@@ -22,7 +22,7 @@ from prefrl.rendering.known import is_known
 from prefrl.rendering.mujoco_model import ModelSetter
 from prefrl.rendering.recording import show
 from prefrl.rendering.simulator_state import is_mujoco, restore
-from prefrl.rendering.truth import look_alike, witness
+from prefrl.rendering.truth import SHARE, look_alike, witness
 
 FRESH: Mapping[str, NDArray[Any]] = {}
 """Nothing of a simulator's model is other than in a freshly made one."""
@@ -83,9 +83,10 @@ class Renderer:
     def _try(self, replay: bool) -> EnvError | None:
         env = from_id(self._id, self._kwargs, "rgb_array", checked=False)
         try:
+            share = SHARE if is_mujoco(env) else 0.0
             seen = list(witness(env, self._kwargs, size=self._size, replay=replay))
             for segment, frames in reversed(seen):  # not in the order in which it happened
-                if not all(map(look_alike, self.iter_frames(segment), frames)):
+                if not all(look_alike(*pair, share) for pair in zip(self.iter_frames(segment), frames, strict=False)):
                     return EnvError(
                         f"clips of {self._id} that are drawn later do not look as it did when it happened: it draws "
                         "more than its state, or the seed of its reset, tells; add --record-frames"

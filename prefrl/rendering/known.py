@@ -4,7 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 
-KNOWN = ("gymnasium.envs.", "gymnasium.wrappers.common", "prefrl_envs.", "prefrl.", "ale_py.", "shimmy.")
+KNOWN = ("gymnasium.envs.", "gymnasium.wrappers.common", "prefrl_envs.", "prefrl.", "ale_py.")
 """Modules whose environments and wrappers are drawn truly: prefrl's tests compare the pictures of their families.
 
 The one exception is harmless: BipedalWalker's scanning ray turns with each picture, whenever that is drawn."""

@@ -20,7 +20,7 @@ DIFFERS = 16
 """Of 255, from which on two pixels differ."""
 
 SHARE = 2e-4
-"""Share of the pixels that may differ: the last digit of a position may move an edge."""
+"""Share of the pixels that may differ in MuJoCo, where the last digit of a position may move an edge."""
 
 
 class Witnessed(NamedTuple):
@@ -81,12 +81,12 @@ def _episode(env: RecordSimState, camera: Camera, seed: int | None, steps: int) 
         yield Witnessed(segment, shown + shown[-1:] * (length + 1 - len(shown)))
 
 
-def look_alike(frame: Frame, other: Frame) -> bool:
-    """Whether two pictures (H, W, 3) show the same."""
+def look_alike(frame: Frame, other: Frame, share: float = SHARE) -> bool:
+    """Whether two pictures (H, W, 3) show the same, but for that `share` of the pixels."""
     if frame.shape != other.shape:
         return False
     differs = (np.abs(frame.astype(np.int16) - other) > DIFFERS).any(-1)
-    return bool(differs.mean() <= SHARE)
+    return bool(differs.mean() <= share)
 
 
 def _name(env: Env) -> str:

@@ -1,7 +1,6 @@
 """The folder of a run: create it, lock it, write checkpoints and records into it, go on from them."""
 
 import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -17,14 +16,19 @@ from typing import Any, Self
 
 from prefrl.config.run import TrainConfig
 from prefrl.config.saved import from_json, to_json
+from prefrl.config.trust import require_trusted_store
 from prefrl.data.verdict import Verdict
-from prefrl.errors import CheckpointError, LockedError, UsageError
+from prefrl.errors import CheckpointError, UsageError
 from prefrl.runs import checkpoints
 from prefrl.runs.checkpoints import Checkpoint
 from prefrl.runs.files import atomic_write, json_values, sealed, sha256, storage, sync, unsealed, write
+from prefrl.runs.locks import locked
 from prefrl.runs.new_path import require_new
 
 __all__ = ["Checkpoint", "RunDir", "versions"]
+
+IN_URL = str.maketrans({letter: f"%{ord(letter):02X}" for letter in "%?#"})
+"""What has a meaning in a URL, and what is written for it."""
 
 STORE_FILE = "preferences.sqlite"
 VERDICT_FILE = "verdict.json"
@@ -115,9 +119,16 @@ class RunDir:
 
     @property
     def shared_store(self) -> tuple[str, str] | None:
-        """URL of a database outside the folder, and the run's name there; None if the folder has a file of its own."""
+        """URL of a database outside the folder, and the run's name there; None if the folder has a file of its own.
+
+        Raises:
+            StoreError: the user has not named it.
+        """
         config = self.config if (self.path / "config.json").is_file() else None
-        return None if config is None else named_store(config, self.path.name)
+        shared = None if config is None else named_store(config, self.path.name)
+        if shared is not None:
+            require_trusted_store(shared[0])
+        return shared
 
     @property
     def clips(self) -> Path:
@@ -163,25 +174,8 @@ class RunDir:
         Raises:
             LockedError: another process has it.
         """
-        with storage(self.path / "lock"):
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            with storage(self.path / "lock"):
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    pid = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
-                    raise LockedError(
-                        f"{self.path} is in use by process {pid}; wait, or stop it: kill {pid}"
-                    ) from error
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-            try:
-                yield
-            finally:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough where a forked worker has it open too
-        finally:
-            os.close(descriptor)
+        with locked(self.path / "lock", self.path):
+            yield
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add a line to metrics.jsonl; a number that is not finite becomes null."""
@@ -265,7 +259,7 @@ def is_url(store: str) -> bool:
 
 def sqlite_url(path: Path) -> str:
     """The URL of the store in the file at `path`."""
-    return "sqlite:///" + str(path.absolute()).replace("%", "%25").replace("?", "%3F")  # what has a meaning in a URL
+    return "sqlite:///" + str(path.absolute()).translate(IN_URL)
 
 
 def versions() -> dict[str, str]:

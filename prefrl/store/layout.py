@@ -45,9 +45,13 @@ def _new_sqlite() -> Layout:
 
 
 def _sqlite(connection: Connection) -> Layout:
-    """All that the file defines but what SQLite made by itself, as the statements that made it."""
+    """All that the file defines but what SQLite made by itself, as the statements that made it.
+
+    Names tell nothing: who may write the schema as a table can give a trigger one that SQLite keeps for itself.
+    """
     made = connection.exec_driver_sql(
-        "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        "SELECT type, name, sql FROM sqlite_master WHERE NOT (type = 'index' AND sql IS NULL) AND NOT "
+        "(type = 'table' AND name IN ('sqlite_sequence', 'sqlite_stat1', 'sqlite_stat4'))"
     )
     return {f"{kind} {name}": " ".join(re.sub(r'["`\[\]]', "", sql or "").split()) for kind, name, sql in made}
 

@@ -1,5 +1,9 @@
 """Where the store of a run is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from prefrl.runs.locks import locked
 from prefrl.runs.run_dir import RunDir
 from prefrl.store.engines import sqlite_file
 from prefrl.store.store import Store
@@ -8,6 +12,19 @@ from prefrl.store.store import Store
 def open_store(run: RunDir, *, reads_only: bool = False) -> Store:
     """The store of `run`, made if there is none yet and it is not to be read alone. Errors are those of `Store`."""
     return Store(run.store_url, run.store_run, reads_only=reads_only)
+
+
+@contextmanager
+def held_store(run: RunDir) -> Iterator[None]:
+    """Keep other trainers from a file that the run may share with others.
+
+    Raises:
+        LockedError: another trainer works with it.
+    """
+    shared = run.shared_store
+    file = None if shared is None else sqlite_file(shared[0])
+    with nullcontext() if file is None else locked(file.with_name(f"{file.name}.lock"), file):
+        yield
 
 
 def has_store(run: RunDir) -> bool:

@@ -1,5 +1,6 @@
 """How much memory a file of others takes once it is read: small files can hold gigabytes of the same number."""
 
+import json
 import math
 import zipfile
 from pathlib import Path
@@ -10,8 +11,9 @@ from numpy.lib import format as npy
 
 from prefrl.errors import UsageError
 
-FREE, TIMES = 64 * 2**20, 200
-"""Bytes that any file may take, and how many times its own size more: images of games shrink to a hundredth."""
+FREE, TIMES = 192 * 2**20, 200
+"""Bytes that any file may take, and how many times its own size more: images of games shrink to a hundredth, and flat
+colours, which textures may have, to a thousandth."""
 
 
 def most(path: Path) -> int:
@@ -54,8 +56,9 @@ def read_parquet_table(path: Path) -> Any:
     pa = arrow()
     with pa.parquet.ParquetFile(path) as file:
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-        chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-        _check(path, sum(_chunk_bytes(chunk) for chunk in chunks))
+        widths = [_width(file.schema.column(i)) for i in range(len(file.schema))]
+        chunks = [(group.column(i), widths[i]) for group in groups for i in range(group.num_columns)]
+        _check(path, sum(max(int(c.total_uncompressed_size), width * int(c.num_values)) for c, width in chunks))
         batches, taken = [], 0
         for batch in file.iter_batches(batch_size=256):
             taken += batch.nbytes
@@ -64,10 +67,12 @@ def read_parquet_table(path: Path) -> Any:
         return pa.Table.from_batches(batches, file.schema_arrow)
 
 
-def _chunk_bytes(chunk: Any) -> int:
-    """How much a column takes, however often it repeats itself."""
-    width = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}.get(chunk.physical_type, 8)
-    return max(int(chunk.total_uncompressed_size), width * int(chunk.num_values))
+def _width(column: Any) -> int:
+    """Bytes that a value of a column takes in memory, however often it repeats itself in the file."""
+    kind = json.loads(column.logical_type.to_json())
+    if kind.get("Type") == "Int":
+        return int(kind["bitWidth"]) // 8
+    return {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}.get(column.physical_type, 8)
 
 
 def _check(path: Path, taken: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prefrl.config.run import TrainConfig
+from prefrl.config.trust import trust_store
 from prefrl.environments.make import make_env
 from prefrl.environments.spaces import spaces_of
 from prefrl.errors import StoreError
@@ -38,7 +39,7 @@ class Beginning:
 
 @contextmanager
 def beginning(config: TrainConfig, path: Path) -> Iterator[Beginning]:
-    """What a run with these settings in the folder `path` begins with. Nothing is changed where `config.store` is.
+    """What a run with these settings in the folder `path` begins with; a file or run that it names is left as it is.
 
     Raises:
         UsageError: `config.store` is no file, no folder of a run, and no URL of a database.
@@ -51,6 +52,7 @@ def beginning(config: TrainConfig, path: Path) -> Iterator[Beginning]:
         config = replace(config, store=absolute_url(named))
         shared = named_store(config, path.name)
         assert shared is not None
+        trust_store(shared[0])
         if not is_missing(shared[0]):
             with Store(*shared) as store:
                 asked = _asked(store, config)
@@ -62,8 +64,6 @@ def beginning(config: TrainConfig, path: Path) -> Iterator[Beginning]:
             copy_store(source, copy)
             with Store(sqlite_url(copy)) as store:
                 asked = _asked(store, config)
-                if config.goal is not None:
-                    store.set_goal(config.goal)
             yield Beginning(config, asked, copy)
 
 

@@ -10,13 +10,13 @@ from prefrl.config.trust import trust
 from prefrl.data.episode import Episode
 from prefrl.data.text import shell
 from prefrl.environments.clips import with_clips
-from prefrl.environments.make import try_env
+from prefrl.environments.make import time_limit, try_env
 from prefrl.errors import CheckpointError, EnvError, StoreError
 from prefrl.feedback.answer import Answer, fingerprint
 from prefrl.runs.files import json_values
 from prefrl.runs.new_path import new_path
 from prefrl.runs.run_dir import RunDir
-from prefrl.store.run_store import open_store
+from prefrl.store.run_store import has_store, held_store, open_store
 from prefrl.store.store import Store
 from prefrl.training.begin import beginning
 from prefrl.training.best_agent import choose
@@ -37,7 +37,7 @@ def train(config: TrainConfig, run_dir: Path | str | None = None, *, callback: C
         config: the settings, for example of `preset`.
         run_dir: the folder; by default it is named by the environment and the seed.
         callback: one or several of Stable-Baselines3's, called as by a `learn` of its own in each round. One that
-            returns False ends the program's work on the run, which is saved as it is; `resume` goes on from there.
+            returns False ends the program's work on the run; `resume` begins the round that it cut short again.
     """
     return _loop(create(config, run_dir), callback)
 
@@ -52,10 +52,10 @@ def create(config: TrainConfig, run_dir: Path | str | None = None) -> RunDir:
     trust(config.env_id)
     config = dataclasses.replace(config, run_dir=path)
     check_installed(config)
-    time_limit = try_env(config)
+    limit = try_env(config)
     check_algorithm(config)
     with beginning(config, path) as begun:
-        Plan(config, time_limit, begun.asked)
+        Plan(config, limit, begun.asked)
         return RunDir.create(path, with_clips(begun.config), begun.furnish)
 
 
@@ -86,17 +86,28 @@ def resume(
 
 def give_more(run: RunDir, steps: Amount | None, labels: Amount | None) -> None:
     """Write down that `run` is to do more; arguments and errors are those of `resume`."""
+    if is_unfinished(run):
+        _loop(run)
     with run.lock():
-        checkpoint, limit = run.latest_checkpoint(), try_env(run.config)
-        done = None if checkpoint is None else int(checkpoint.state["round"])
-        with open_store(run) as store:
-            asked = store.num_questions()
+        checkpoint, limit = run.latest_checkpoint(), time_limit(run.config)
+        done, asked = None if checkpoint is None else int(checkpoint.state["round"]), 0
+        if has_store(run):
+            with open_store(run, reads_only=True) as store:
+                asked = store.num_questions()
         run.write_config(with_more(run.config, done, steps=steps, labels=labels, time_limit=limit, asked=asked))
+
+
+def is_unfinished(run: RunDir) -> bool:
+    """Whether all rounds are done, but none of the last agents was chosen yet."""
+    checkpoint = run.latest_checkpoint()
+    if checkpoint is None or "agent_of" in checkpoint.state:
+        return False
+    return int(checkpoint.state["round"]) == Plan(run.config, time_limit(run.config), run.config.labels).rounds
 
 
 def _loop(run: RunDir, callback: Callbacks = None) -> RunDir:
     config = run.config
-    with run.lock(), open_store(run) as store, Progress(config, run) as progress:
+    with run.lock(), held_store(run), open_store(run) as store, Progress(config, run) as progress:
         learner = Learner(config)
         learner.set_logger(progress.logger)
         learner.set_callbacks(callback)
@@ -107,6 +118,8 @@ def _loop(run: RunDir, callback: Callbacks = None) -> RunDir:
         progress.go_on(store, round_index, learner.fitted)
         if round_index < 0:
             round_index = 0
+            if config.goal is not None:  # a store that others have begun may have another
+                store.set_goal(config.goal)
             with progress.timing("explore"):
                 episodes = explore(learner, plan, showing)
             feedback.run(round_index, episodes)
@@ -117,8 +130,7 @@ def _loop(run: RunDir, callback: Callbacks = None) -> RunDir:
                 episodes = learner.train(round_index, plan.steps_after(round_index), progress.on_rollout)
             progress.stopped = learner.ended
             if learner.ended and learner.num_timesteps < plan.steps_after(round_index):
-                learner.save(run, round_index - 1, known)  # the round goes on when the run does
-                return run
+                return run  # the round is begun again when the run goes on, so that it ends as it would have
             showing.agent_now(episodes)
             feedback.run(round_index, episodes)
             progress.end_round(round_index, learner, episodes)
@@ -177,5 +189,5 @@ def restore(learner: Learner, store: Store, run: RunDir) -> tuple[int, list[Answ
     run.rewind(checkpoint)
     known = store.answers(until=checkpoint.state["watermark"])
     if checkpoint.state["answers"] != fingerprint(known):
-        raise StoreError(f"{run.path}/preferences.sqlite lacks answers that the run has learned from; restore a copy")
+        raise StoreError(f"{store.name} lacks answers that the run has learned from; restore a copy")
     return int(checkpoint.state["round"]), known

@@ -38,13 +38,14 @@ def with_more(
     """
     plan = Plan(config, time_limit, asked)
     taken, planned = (0, 0) if done is None else (plan.steps_after(done), plan.labels_after(done))
+    given = config.labels if config.reward == "true" else max(config.labels, asked)  # a store may have begun with more
     total_steps = _total("--steps", steps, config.steps, taken)
-    total_labels = _total("--labels", labels, config.labels, planned)
+    total_labels = config.labels if labels is None else _total("--labels", labels, given, planned)
     if total_labels != config.labels and config.reward == "true":
         raise UsageError("a run of --reward true asks for no labels; leave --labels out")
-    if steps is None and total_labels > config.labels and done == plan.rounds:
-        more = total_labels - config.labels
-        total_steps += max(2 * config.agent.rollout, -(-more * config.steps // max(1, config.labels)))
+    if steps is None and total_labels > given and done == plan.rounds:
+        more = total_labels - given
+        total_steps += max(2 * config.agent.rollout, -(-more * config.steps // max(1, given)))
     if (total_steps, total_labels) == (config.steps, config.labels):
         return config
     before = () if done is None else (Leg(done, config.steps, config.labels),)

@@ -110,7 +110,7 @@ class Plan:
 
     def _check(self, before: int) -> None:
         config = self.config
-        if config.labels < 2 and config.store is None:
+        if max(config.labels, before) < 2:
             raise UsageError(f"--labels is {config.labels}; a reward is learned from 2 or more, or use --reward true")
         if any(self._quotas) and self.time_limit is not None and self.time_limit < config.segment_length:
             raise UsageError(

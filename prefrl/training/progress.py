@@ -104,7 +104,8 @@ class Progress:
     def go_on(self, store: Store, round_index: int, fitted: Mapping[str, float | None]) -> None:
         """Remember what a run that is resumed after `round` knew then; before 0.3, `fitted` was not kept."""
         self.note(store, fitted)
-        last: dict[str, Any] = next((record for record in reversed(self.history) if record["round"] <= round_index), {})
+        self.history = [record for record in self.history if record["round"] <= round_index]
+        last = self.history[-1] if self.history else {}
         self.learned = {key: value for key, value in last.items() if key.startswith("reward/")} | self.learned
 
     def observe(self, signals: Mapping[str, float]) -> None:
@@ -134,8 +135,7 @@ class Progress:
         )
         self.seconds.clear()
         self.signals.clear()
-        before = [r for r in self.history if r["round"] < round_index]  # a run that is resumed goes back to a round
-        self.history = [*before, record]
+        self.history.append(record)
         alarms = raised(self.history, self.config.steps)
         record["alarms"] = [asdict(alarm) for alarm in alarms]
         self.run.append_metrics(record)

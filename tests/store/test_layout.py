@@ -32,6 +32,14 @@ TABLE = "CREATE TABLE labellers (holder TEXT PRIMARY KEY, run_id INTEGER, annota
         ),
         ([THIEF], "it has the trigger thief"),
         ([THIEF.replace("answers", "meta")], "it has the trigger thief"),
+        (
+            [
+                "PRAGMA writable_schema = ON",
+                "INSERT INTO sqlite_master VALUES ('trigger', 'sqlite_x', 'meta', 0, 'CREATE TRIGGER sqlite_x "
+                "AFTER INSERT ON meta BEGIN DELETE FROM runs; END')",
+            ],
+            "it has the trigger sqlite_x",
+        ),
         (["CREATE VIEW seen AS SELECT * FROM answers"], "it has the view seen"),
         (["CREATE TABLE cats (name)"], "it has the table cats"),
         (["CREATE UNIQUE INDEX one ON answers (question_id, annotator_id, value)"], "it has the index one"),

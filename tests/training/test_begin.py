@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from small_runs import SMALL, hashes
 
-from prefrl.errors import StoreError, UsageError
+from prefrl.config import trust
+from prefrl.errors import LockedError, StoreError, UsageError
 from prefrl.runs.run_dir import RunDir
-from prefrl.store.run_store import open_store
+from prefrl.store.begin import absolute_url
+from prefrl.store.run_store import held_store, open_store
 from prefrl.store.store import Store
 from prefrl.training.loop import resume, train
 
@@ -71,6 +73,49 @@ def test_a_run_keeps_its_answers_where_the_url_says(tmp_path: Path, monkeypatch:
         assert store.num_answers() == 30
 
 
+def test_a_goal_is_that_of_the_run_whatever_the_store_began_with(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/all.sqlite"
+    train(dataclasses.replace(SMALL, store=url, goal="one"), tmp_path / "a")
+    run = train(dataclasses.replace(SMALL, store=url, goal="two"), tmp_path / "b")
+    with open_store(run) as store:
+        info = store.info()
+    assert info is not None
+    assert info.goal == "two"
+    with pytest.raises(UsageError, match=r"keeps its answers in sqlite:.*all\.sqlite#main; name this"):
+        train(dataclasses.replace(SMALL, store=str(run.path)), tmp_path / "c")
+
+
+def test_a_strangers_run_does_not_choose_the_database(
+    given: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(dataclasses.replace(SMALL, store=f"sqlite:///{tmp_path}/mine.sqlite"), tmp_path / "run")
+    monkeypatch.delenv(trust.VARIABLE)
+    open_store(run).close()  # noted by the user who named it
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "of another user"))
+    for use in (open_store, lambda run: resume(run.path)):
+        with pytest.raises(
+            StoreError, match=r"answers in sqlite:.*mine\.sqlite, which you have not .* set PREFRL_TRUST="
+        ):
+            use(run)
+    monkeypatch.setenv(trust.VARIABLE, run.config.store or "")
+    open_store(run).close()
+
+
+def test_a_file_is_trained_with_by_one_at_a_time(tmp_path: Path) -> None:
+    config = dataclasses.replace(SMALL, store=f"sqlite:///{tmp_path}/C%23/all.sqlite")
+    (tmp_path / "C#").mkdir()
+    run = train(config, tmp_path / "a")
+    assert (tmp_path / "C#" / "all.sqlite").exists()
+    with held_store(run), pytest.raises(LockedError, match=r"all\.sqlite is in use by process"):
+        train(config, tmp_path / "b")
+
+
+def test_a_password_is_kept_in_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    assert absolute_url("postgresql+psycopg://me:s%40t@host/x#a") == "postgresql+psycopg://me@host/x#a"
+    assert os.environ.pop("PGPASSWORD") == "s@t"
+
+
 def test_what_cannot_be_begun_with_is_refused_before_anything_is_made(given: RunDir, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no store")
     broken = tmp_path / "broken.sqlite"
@@ -80,6 +125,10 @@ def test_what_cannot_be_begun_with_is_refused_before_anything_is_made(given: Run
         (SMALL, str(tmp_path), UsageError, "there is no file .*preferences.sqlite"),
         (SMALL, str(tmp_path / "text"), StoreError, "text cannot be read"),
         (SMALL, str(broken), StoreError, "broken"),
+        (dataclasses.replace(SMALL, labels=1), f"sqlite:///{tmp_path}/new.sqlite", UsageError, "--labels is 1"),
+        (SMALL, "sqlite://", UsageError, "in memory"),
+        (SMALL, "sqlite:///:memory:", UsageError, "in memory"),
+        (SMALL, "postgresql+psycopg://h:port/x", UsageError, "no URL of a database"),
         (SMALL, "http://x/y", UsageError, "not a database URL"),
         (dataclasses.replace(SMALL, env_id="CartPole-v1"), str(given.path), StoreError, "holds another environment"),
     )

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import re
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -115,6 +117,31 @@ def test_whatever_is_added_what_was_planned_stays_and_the_totals_are_met(
     if labels(config)[-1] > labels(config)[0]:
         assert labels(config)[-1] == labels(config)[-2], "nothing is asked after the last round"
     assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_more_labels_come_on_top_of_those_that_a_store_began_with() -> None:
+    begun = dataclasses.replace(CONFIG, labels=0, store="other")
+    assert with_more(begun, 4, labels="+10", asked=40).labels == 50
+    assert with_more(begun, 4, labels="+10", asked=40).steps == 800 + 200
+
+
+def test_a_run_killed_before_its_best_agent_was_chosen_chooses_it_before_it_does_more(tmp_path: Path) -> None:
+    config = dataclasses.replace(SMALL, steps=1600)
+    run = train(config, tmp_path / "run")
+    (last, *_) = run.whole_checkpoints()
+    assert "agent_of" in last.state
+    killed = RunDir(tmp_path / "killed")
+    shutil.copytree(run.path, killed.path)
+    for checkpoint in killed.whole_checkpoints()[:1]:
+        shutil.rmtree(checkpoint.path)
+    monkey = "import os, sys; sys.path[:0] = {path!r}; import toy_envs; from prefrl.training import loop\n"
+    monkey += "loop.keep_best = lambda *_: os._exit(9)\nloop.resume({run!r})"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", monkey.format(path=sys.path, run=str(killed.path))])
+    assert done.returncode == 9
+    assert "agent_of" not in killed.whole_checkpoints()[0].state
+    for one in (run, killed):
+        resume(one.path, steps="+800")
+    assert hashes(killed) == hashes(run)
 
 
 @pytest.mark.parametrize("config", ["SMALL", "SAC"])
