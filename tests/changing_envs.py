@@ -1,11 +1,14 @@
 """Environments that draw more than a simulator's state holds. Import as `import changing_envs`."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
+from gymnasium.envs.mujoco import mujoco_env
 from gymnasium.envs.mujoco.inverted_pendulum_v5 import InvertedPendulumEnv
 from gymnasium.envs.mujoco.reacher_v5 import ReacherEnv
 from gymnasium.envs.registration import WrapperSpec
@@ -67,6 +70,22 @@ class Lit(InvertedPendulumEnv):
         model.vis.headlight.active = 1
         model.body_mass[1:] *= self.np_random.uniform(0.9, 1.1)
         model.light_pos[:] = self.np_random.uniform(0.5, 2, model.light_pos.shape)
+        return super().reset_model()
+
+
+class Papered(InvertedPendulumEnv):
+    """Each episode has a texture of its own, of 1.5 MB."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        usual = Path(mujoco_env.__file__).parent / "assets" / "inverted_pendulum.xml"
+        texture = '<asset><texture name="paper" type="2d" builtin="flat" width="700" height="700"/></asset>'
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "papered.xml")
+            file.write_text(usual.read_text().replace("<worldbody>", f"{texture}<worldbody>"))
+            super().__init__(xml_file=str(file), **kwargs)
+
+    def reset_model(self) -> np.ndarray:
+        self.model.tex_data[:] = self.np_random.integers(256)
         return super().reset_model()
 
 
@@ -163,7 +182,7 @@ class Bordered(gym.Wrapper):
         return picture
 
 
-CLASSES = (Coloured, ColouredAtOnce, Flashing, Lit, Goal, Marked, MarksInStep, Counting, Painted)
+CLASSES = (Coloured, ColouredAtOnce, Flashing, Lit, Papered, Goal, Marked, MarksInStep, Counting, Painted)
 for env_class in CLASSES:
     gym.register(f"{env_class.__name__}-v0", f"{HERE}:{env_class.__name__}", max_episode_steps=40)
 for wrapper in (LongerPole, Bordered):

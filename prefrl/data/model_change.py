@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 2**26
-"""Bytes of a segment's model; one that changes more, such as a texture at each step, cannot be kept."""
+MOST = 2**20
+"""Bytes of what is the same in all states of a segment: each segment is kept, and read whenever a reward is learned."""
+
+MOST_A_STATE = 2**14
+"""Bytes a state of what is not, such as colours; a texture at each step cannot be kept. It is by the state, so that a
+short trial tells what becomes of long segments."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -42,15 +46,15 @@ class ModelChange:
 def model_rows(changes: Sequence[ModelChange]) -> dict[str, NDArray[Any]] | None:
     """Name -> array, of all that differ in some episode: with one row if it is the same in all n states, or with n.
 
-    None if that takes more than `MOST` bytes.
+    None if that takes more than `MOST` and `MOST_A_STATE` bytes.
     """
-    rows, size = {}, 0
+    rows, fixed, varying = {}, 0, 0
     for name in sorted(changes[0].fresh.changing):
         arrays = [change[name] for change in changes]
         first = arrays[0]
         varies = any(array is not first and not np.array_equal(array, first) for array in arrays)
-        size += first.nbytes * (len(arrays) if varies else 1)
-        if size > MOST:
+        fixed, varying = (fixed, varying + first.nbytes) if varies else (fixed + first.nbytes, varying)
+        if fixed > MOST or varying > MOST_A_STATE:
             return None
         rows[name] = np.stack(arrays) if varies else first[None]
     return rows

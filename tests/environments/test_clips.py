@@ -17,7 +17,13 @@ def person(env_id: str):
 
 @pytest.mark.parametrize(
     ("env_id", "replay"),
-    [("Hopper-v5", False), ("Coloured-v0", False), ("MarksInStep-v0", True), ("Painted-v0", False)],
+    [
+        ("Hopper-v5", False),
+        ("Coloured-v0", False),
+        ("MarksInStep-v0", True),
+        ("Papered-v0", True),
+        ("Painted-v0", False),
+    ],
 )
 def test_clips_are_replayed_only_where_states_do_not_tell_all(env_id: str, replay: bool) -> None:
     start = time.monotonic()
