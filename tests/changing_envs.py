@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import mujoco
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
@@ -71,6 +72,27 @@ class Lit(InvertedPendulumEnv):
         model.body_mass[1:] *= self.np_random.uniform(0.9, 1.1)
         model.light_pos[:] = self.np_random.uniform(0.5, 2, model.light_pos.shape)
         return super().reset_model()
+
+
+class Reshaped(InvertedPendulumEnv):
+    """Its cart turns from a capsule into a ball at the eighth step of each episode, of a size that its seed decides."""
+
+    t = 0
+
+    def shape(self, kind: mujoco.mjtGeom) -> None:
+        self.model.geom("cart").type[:] = kind
+
+    def reset_model(self) -> np.ndarray:
+        self.t = 0
+        self.shape(mujoco.mjtGeom.mjGEOM_CAPSULE)
+        self.model.geom("cart").size[:] = self.np_random.uniform(0.05, 0.25, 3)
+        return super().reset_model()
+
+    def step(self, action: np.ndarray) -> tuple[Any, ...]:
+        self.t += 1
+        if self.t == 8:
+            self.shape(mujoco.mjtGeom.mjGEOM_SPHERE)
+        return super().step(action)
 
 
 class Papered(InvertedPendulumEnv):
@@ -182,7 +204,7 @@ class Bordered(gym.Wrapper):
         return picture
 
 
-CLASSES = (Coloured, ColouredAtOnce, Flashing, Lit, Papered, Goal, Marked, MarksInStep, Counting, Painted)
+CLASSES = (Coloured, ColouredAtOnce, Flashing, Lit, Papered, Reshaped, Goal, Marked, MarksInStep, Counting, Painted)
 for env_class in CLASSES:
     gym.register(f"{env_class.__name__}-v0", f"{HERE}:{env_class.__name__}", max_episode_steps=40)
 for wrapper in (LongerPole, Bordered):

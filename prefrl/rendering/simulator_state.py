@@ -212,6 +212,7 @@ class RecordSimState(gym.Wrapper[Any, Any, Any, Any]):
 
     `info[SIM_STATE]` is a new array (state_dim,) where `snapshot` works. Elsewhere `info[RESET_SEED]` is the seed
     of the episode's reset: every reset is then seeded, and the seed with the actions so far replays the episode.
+    Where an environment of no known family may do something to its model that cannot be kept, there are both.
     Resets without a seed get one from a generator that `reset(seed=...)` starts anew.
     """
 
@@ -221,14 +222,15 @@ class RecordSimState(gym.Wrapper[Any, Any, Any, Any]):
         self._snapshot = None if replay else snapshotter(env)
         watched = self._snapshot is not None and is_mujoco(env.unwrapped) and not _has_own_state(env.unwrapped)
         self._watch = ModelWatch(env.unwrapped, is_known(env)) if watched else None
+        self._seeds = self._snapshot is None or (watched and not is_known(env))
         self._rng = np.random.default_rng()
         self._reset_seed: int | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Reset, seeded by `seed` or, where episodes have to be replayed, by the wrapper's own generator."""
+        """Reset, seeded by `seed` or, where episodes may have to be replayed, by the wrapper's own generator."""
         if seed is not None:
             self._rng = np.random.default_rng(seed)
-        elif self._snapshot is None:
+        elif self._seeds:
             seed = int(self._rng.integers(2**31))
         self._reset_seed = seed
         obs, info = self.env.reset(seed=seed, options=options)
@@ -242,9 +244,11 @@ class RecordSimState(gym.Wrapper[Any, Any, Any, Any]):
         return obs, reward, terminated, truncated, info
 
     def _add_to(self, info: dict[str, Any], change: ModelChange | None) -> None:
-        if self._snapshot is None:
+        if self._seeds:
             info[RESET_SEED] = self._reset_seed
-        elif self._watch is None:
+        if self._snapshot is None:
+            return
+        if self._watch is None:
             info[SIM_STATE] = self._snapshot()
         elif change is not None:  # a state alone would show another model
             info[SIM_STATE], info[MODEL_CHANGE] = self._snapshot(), change

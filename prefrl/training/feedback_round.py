@@ -8,7 +8,7 @@ from prefrl.algorithms.seeds import ANSWER, ASK, derive_seed
 from prefrl.config.teachers import TRAITS
 from prefrl.data.episode import Episode, cut
 from prefrl.data.segment import Segment
-from prefrl.errors import UsageError
+from prefrl.errors import EnvError, UsageError
 from prefrl.feedback.answer import Answer, can_fit
 from prefrl.store.store import Store
 from prefrl.teachers.base import answer_pending
@@ -81,10 +81,10 @@ def ask(
     missing = labels - (store.num_answers() if renews else store.num_questions())
     if missing <= 0:
         return
-    if TRAITS[config.teacher].needs_clips:
-        segments = [s for s in segments if s.can_be_drawn] or segments
     if config.record_frames:
         segments = filmed(segments, f"--{config.algorithm}.n-envs")
+    elif TRAITS[config.teacher].needs_clips:
+        segments = drawable(segments, config.env_id)
     if renews:  # those that are asked ahead of the plan need not all be found
         planned = plan.labels_after(round_index) - store.num_answers()
         missing = max(planned, min(missing, len(segments) * (len(segments) - 1) // 2))
@@ -95,6 +95,21 @@ def ask(
         store.withdraw()
         asked = asked[: max(0, labels - store.num_questions())]  # but for those that they look at
     store.add_questions(asked)
+
+
+def drawable(segments: list[Segment], env_id: str) -> list[Segment]:
+    """Those of `segments` that clips can be drawn of.
+
+    Raises:
+        EnvError: there are none.
+    """
+    kept = [segment for segment in segments if segment.can_be_drawn]
+    if segments and not kept:
+        raise EnvError(
+            f"no clip of {env_id} can be drawn: it changes in its simulator's model what cannot be kept, and no seed "
+            "of its resets is known; start anew with --record-frames"
+        )
+    return kept
 
 
 def filmed(segments: list[Segment], flag: str) -> list[Segment]:

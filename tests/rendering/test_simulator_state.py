@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import changing_envs  # noqa: F401  # registers them
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -186,6 +187,22 @@ def test_seeds_of_resets_replay_episodes() -> None:
     assert env.reset()[1][RESET_SEED] != drawn
     env.reset(seed=6)
     assert env.reset()[1][RESET_SEED] != drawn
+
+
+def test_where_a_model_may_change_beyond_what_is_kept_there_are_seeds_too() -> None:
+    env = RecordSimState(gym.make("Reshaped-v0"))
+    infos = [env.reset(seed=3)[1], *(env.step(np.zeros(1, np.float32))[4] for _ in range(9))]
+    assert [SIM_STATE in info for info in infos] == [True] * 8 + [False] * 2
+    assert all(info[RESET_SEED] == 3 for info in infos)
+    obs, info = env.reset()
+    np.testing.assert_array_equal(gym.make("Reshaped-v0").reset(seed=info[RESET_SEED])[0], obs)
+    assert SIM_STATE in info
+
+
+@pytest.mark.parametrize("env_id", ["Hopper-v5", "CartPole-v1"])
+def test_known_families_are_not_seeded_where_there_are_states(env_id: str) -> None:
+    env = RecordSimState(gym.make(env_id))
+    assert all(RESET_SEED not in env.reset(seed=seed)[1] for seed in (1, None))
 
 
 SET_UP = "from prefrl.rendering.simulator_state import set_up_mujoco as s; s(); "

@@ -10,6 +10,7 @@ import pytest
 from builders import make_answer, make_question, make_segment
 from small import SMALL
 
+from prefrl.errors import EnvError
 from prefrl.feedback.comparison import Preferred
 from prefrl.store.claims import Claims
 from prefrl.store.store import Store
@@ -46,7 +47,7 @@ class Asker:
 
     def ask(self, round_index: int) -> None:
         learner: Any = SimpleNamespace(config=PERSON, num_timesteps=100 * round_index, ensemble=None)
-        made = [make_segment(self.rng, 10) for _ in range(self.segments)]
+        made = [make_segment(self.rng, 10, reset_seed=1) for _ in range(self.segments)]
         feedback_round.ask(learner, self.store, self.plan, round_index, made, [])
 
     def pending(self) -> list[tuple[int | None, int]]:
@@ -112,3 +113,12 @@ def test_few_segments_leave_out_what_is_asked_ahead_of_the_plan(url: str) -> Non
     few = Asker(Store(url), segments=4)  # 6 pairs
     few.ask(0)
     assert len(few.pending()) == 6
+
+
+def test_a_person_is_asked_only_about_what_can_be_drawn(asker: Asker) -> None:
+    segments = [make_segment(asker.rng, state_dim=3), make_segment(asker.rng), make_segment(asker.rng, reset_seed=1)]
+    assert feedback_round.drawable(segments, "Mine-v0") == [segments[0], segments[2]]
+    assert feedback_round.drawable([], "Mine-v0") == []
+    learner: Any = SimpleNamespace(config=PERSON, num_timesteps=0, ensemble=None)
+    with pytest.raises(EnvError, match=r"^no clip of \S+ can be drawn: .*--record-frames$"):
+        feedback_round.ask(learner, asker.store, asker.plan, 0, segments[1:2] * 3, [])
