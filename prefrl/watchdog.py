@@ -13,7 +13,15 @@ from typing import Literal, NoReturn, get_args
 
 from prefrl.errors import EnvError, Interrupted, PrefrlError, Terminated
 
-LIMITS = {"step": 25.0, "render": 120.0, "reset": 120.0, "make": 300.0}
+LIMITS = {
+    "step": 25.0,
+    "render": 120.0,
+    "reset": 120.0,
+    "make": 300.0,
+    "close": 120.0,
+    "get_sim_state": 25.0,
+    "set_sim_state": 25.0,
+}
 """Seconds after which an environment's method is taken to hang; simulators may take their time to start."""
 
 STOP_SECONDS = 10.0
@@ -21,7 +29,7 @@ STOP_SECONDS = 10.0
 
 POLL_SECONDS = 0.05
 
-Method = Literal["step", "render", "reset", "make"]
+Method = Literal["step", "render", "reset", "make", "close", "get_sim_state", "set_sim_state"]
 _METHODS: tuple[Method, ...] = get_args(Method)
 _board = memoryview(mmap.mmap(-1, 16)).cast("q")  # shared with forked processes: calls begun and ended; the method
 

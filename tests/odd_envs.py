@@ -75,6 +75,37 @@ class Odd(gym.Env):
         return np.zeros((16, 16, 3), np.uint8)
 
 
+class Stuck(Odd):
+    """Cannot be closed."""
+
+    def close(self) -> None:
+        raise OSError("the window is gone\nthe rest")
+
+
+class Blank(gym.Env):
+    """Says nothing of what it observes."""
+
+    action_space = spaces.Box(-1, 1, (1,))
+
+
+class Secret(Odd):
+    """Its spec is a property that raises."""
+
+    @property
+    def spec(self):
+        raise KeyError("spec")
+
+    @spec.setter
+    def spec(self, value):
+        pass
+
+
+class Plain(Odd):
+    """Has no metadata."""
+
+    metadata = None
+
+
 def make_odd(kind: str = "", render_mode: str | None = None) -> gym.Env:
     return gym.wrappers.TimeLimit(Odd(kind, render_mode=render_mode), 15)
 

@@ -7,6 +7,7 @@ from prefrl.config.run import TrainConfig
 from prefrl.environments.learned_reward import LearnedRewardVecEnv
 from prefrl.environments.make import make_env
 from prefrl.environments.recorder import RecordingVecEnv
+from prefrl.rendering.close import close_env
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "ppo": PPOAlgorithm,
@@ -37,4 +38,4 @@ def check_algorithm(config: TrainConfig) -> None:
     try:
         ALGORITHMS[config.algorithm].check(env.action_space)
     finally:
-        env.close()
+        close_env(env, config.env_id)

@@ -15,6 +15,7 @@ from prefrl import watchdog
 from prefrl.data.spaces import PLAIN
 from prefrl.environments.spaces import spaces_of
 from prefrl.errors import EnvError
+from prefrl.rendering.close import close_env
 
 
 class Guarded(gym.Wrapper[Any, Any, Any, Any]):
@@ -48,6 +49,9 @@ class Guarded(gym.Wrapper[Any, Any, Any, Any]):
                 truncated if type(truncated) is bool else self._flag(truncated, "truncated"),
                 self._told(info),
             )
+
+    def close(self) -> None:
+        close_env(self.env, self._name)
 
     def _number(self, value: Any, what: str) -> float:
         """`value` as a float: whatever Python counts as a number, and an array or tensor of one element."""

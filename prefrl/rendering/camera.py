@@ -1,6 +1,8 @@
 """Draw a Gymnasium environment as it stands."""
 
 import importlib
+import math
+import numbers
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +19,10 @@ from prefrl.rendering.simulator_state import has_display
 Frame = NDArray[np.uint8]
 
 
-def rate(metadata: Mapping[str, Any]) -> float:
+def rate(metadata: Any) -> float:
     """Steps per second at which an environment with this metadata runs in real time; 30 if it does not say."""
-    return float(metadata.get("render_fps") or 30)
+    said = metadata.get("render_fps") if isinstance(metadata, Mapping) else None
+    return float(said) if isinstance(said, numbers.Real) and 0 < float(said) < math.inf else 30.0
 
 
 class Camera:

@@ -17,6 +17,7 @@ from prefrl.data.segment import Segment
 from prefrl.data.spaces import Obs, named, rows
 from prefrl.errors import EnvError, StorageError
 from prefrl.rendering.camera import Camera, Frame, rate
+from prefrl.rendering.close import close_env
 from prefrl.rendering.from_id import from_id
 from prefrl.rendering.known import is_known
 from prefrl.rendering.mujoco_model import ModelSetter
@@ -94,7 +95,7 @@ class Renderer:
         except EnvError as error:
             return error
         finally:
-            env.close()
+            close_env(env, self._id)
         return None
 
     def require_truth(self, *, replay: bool) -> None:
@@ -191,7 +192,7 @@ class Renderer:
         """Release the environment and its drawing context."""
         if self._camera is not None:
             self._camera.close()
-        self._env.close()
+        close_env(self._env, self._id)
 
     def __enter__(self) -> Self:
         return self

@@ -34,9 +34,9 @@ def from_id(env_id: str, env_kwargs: Mapping[str, Any], render_mode: str | None 
     with watchdog.calling("make", env_id):
         maker = _maker(env_id)
         if maker is not None:
-            return _an_env(maker(**kwargs), env_id)
+            return _whole(_an_env(maker(**kwargs), env_id))
         try:
-            env = gym.make(env_id, disable_env_checker=None if checked else True, **kwargs)
+            env = _whole(gym.make(env_id, disable_env_checker=None if checked else True, **kwargs))
         except gym.error.UnregisteredEnv as error:
             raise EnvError(f"there is no environment {env_id}; {_near(env_id)}") from error
     if env.spec is not None and env.spec.id != env_id.rpartition(":")[2]:
@@ -86,6 +86,13 @@ def _an_env(made: Any, env_id: str) -> Env:
     if not isinstance(made, gym.Env):
         raise EnvError(f"{env_id} makes {type(made).__name__}, want a gymnasium.Env; mend it there")
     return made
+
+
+def _whole(env: Env) -> Env:
+    """`env`, of which all has been read that prefrl asks it for: some lack it, or it is a property that raises."""
+    for name in ("spec", "metadata", "observation_space", "action_space"):
+        getattr(env, name)
+    return env
 
 
 def _near(env_id: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import prefrl_envs  # noqa: F401  # registers prefrl's own environments
 from numpy.typing import NDArray
 
+from prefrl import watchdog
 from prefrl.data.info_keys import MODEL_CHANGE, RESET_SEED, SIM_STATE
 from prefrl.data.model_change import ModelChange
 from prefrl.errors import EnvError
@@ -75,8 +76,7 @@ def snapshotter(env: Env) -> Callable[[], State] | None:
 
 def _taker(simulator: Any) -> Callable[[], State] | None:
     if _has_own_state(simulator):
-        own: Callable[[], State] = simulator.get_sim_state
-        return own
+        return _own_taker(simulator)
     if is_mujoco(simulator):
         import mujoco
 
@@ -94,6 +94,20 @@ def _taker(simulator: Any) -> Callable[[], State] | None:
     if _is_classic_control(simulator):
         return lambda: _classic_state(simulator)
     return None
+
+
+def _own_taker(simulator: Any) -> Callable[[], State]:
+    name = simulator.spec.id if simulator.spec else type(simulator).__name__
+    calling = watchdog.calling("get_sim_state", name)
+
+    def snapshot_own() -> State:
+        with calling:
+            state = np.array(simulator.get_sim_state(), np.float64)
+        if state.ndim != 1:
+            raise EnvError(f"{name}: get_sim_state() gives an array {state.shape}, want (state_dim,); mend it there")
+        return state
+
+    return snapshot_own
 
 
 def snapshot(env: Env) -> State | None:
@@ -122,7 +136,8 @@ def restore(env: Env, state: State) -> None:
         )
     simulator: Any = env.unwrapped
     if _has_own_state(simulator):
-        simulator.set_sim_state(state)
+        with watchdog.calling("set_sim_state", name):
+            simulator.set_sim_state(state)
     elif is_mujoco(simulator):
         import mujoco
 

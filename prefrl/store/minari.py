@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from prefrl.data.spaces import PLAIN, ArraySpec, Spaces, rows
 from prefrl.errors import EnvError, UsageError
+from prefrl.rendering.close import close_env
 from prefrl.rendering.from_id import from_id
 from prefrl.store.info import StoreInfo
 from prefrl.store.rows import Dump, Row, make_segment
@@ -61,7 +62,7 @@ def write(folder: Path, held: Dump) -> str:
                 algorithm_name="prefrl",
             )
     finally:
-        env.close()
+        close_env(env, held.info.env_id)
     return name
 
 

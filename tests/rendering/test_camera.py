@@ -39,3 +39,6 @@ def test_numbers_that_are_not_finite_are_drawn_as_the_nearest_that_are() -> None
 
 def test_real_time_is_30_steps_a_second_unless_said() -> None:
     assert (rate({"render_fps": 125}), rate({"render_fps": None}), rate({})) == (125.0, 30.0, 30.0)
+    assert [rate(odd) for odd in (None, {"render_fps": "fast"}, {"render_fps": -1}, {"render_fps": np.inf})] == [
+        30.0
+    ] * 4

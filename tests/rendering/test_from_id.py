@@ -123,3 +123,12 @@ def test_what_is_missing_is_told_in_one_line() -> None:
     trust("no_such_module:Env-v0")
     with pytest.raises(EnvError, match="there is no module no_such_module in this folder"):
         make_env("no_such_module:Env-v0", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("Blank", "AttributeError: .*observation_space"), ("Secret", "KeyError: 'spec'")]
+)
+def test_what_an_environment_does_not_say_of_itself_is_told_in_one_line(name: str, said: str) -> None:
+    with pytest.raises(EnvError, match=f"^environment odd_envs:{name} cannot be made: {said}") as caught:
+        from_id(f"odd_envs:{name}", {})
+    assert "\n" not in str(caught.value)

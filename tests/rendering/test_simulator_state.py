@@ -80,6 +80,17 @@ def test_an_environment_may_bring_its_own_state() -> None:
         restore(env, np.zeros(2))
 
 
+@pytest.mark.parametrize("method", ["get_sim_state", "set_sim_state"])
+def test_a_state_that_an_environment_cannot_give_or_take_names_it(method: str) -> None:
+    env = Counter()
+    setattr(env, method, lambda *_: 1 / 0)
+    with pytest.raises(EnvError, match=rf"^Counter: {method}\(\) raised ZeroDivisionError: division by zero; mend"):
+        restore(env, np.array([7.0]))
+    env.get_sim_state = lambda: 7.0
+    with pytest.raises(EnvError, match=r"^Counter: get_sim_state\(\) gives an array \(\), want \(state_dim,\)"):
+        RecordSimState(env).reset()
+
+
 def test_one_of_the_two_methods_is_not_enough() -> None:
     env = Counter()
     env.set_sim_state = None
