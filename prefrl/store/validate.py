@@ -148,6 +148,11 @@ def _segment_fault(segment: Segment, film: Film | None) -> str | None:
         return f"sim_states with {states.ndim} axes"
     if replayed is not None and (replayed.ndim != 2 or replayed.shape[1] != width):
         return f"replay_actions of shape {list(replayed.shape)}"
+    if replayed is not None and len(replayed) != segment.start:
+        return f"{len(replayed)} replay_actions before step {segment.start}"
+    odd = [name for name, array in (segment.model or {}).items() if not np.isfinite(array).all()]
+    if odd:
+        return f"{odd[0]}, not finite, in the model"
     if film is not None and len(film.jpegs) != steps + 1:
         return f"{len(film.jpegs)} pictures"
     return None

@@ -3,11 +3,13 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from builders import make_question
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stores import fill
@@ -108,6 +110,7 @@ CASES: list[tuple[str, Callable[[Lines], None], str]] = [
     ("segments", put(0, "true_rewards", [1e300] * 5), "not finite"),
     ("segments", put(0, "sim_states", [0.0] * 6), "sim_states with 1 axes"),
     ("segments", put(3, "replay_actions", [[0.0]] * 9), "replay_actions of shape"),
+    ("segments", put(3, "start", 8), "9 replay_actions before step 8 of segment 4 cannot be"),
     ("segments", put(0, "start", -1), "start of a row of segments is -1"),
     ("segments", put(2, "reset_seed", -1), "reset_seed of a row of segments is -1"),
     ("films", put(0, "fps", 0.0), "Film.fps is 0.0"),
@@ -126,6 +129,16 @@ def test_what_would_be_misread_is_refused(
         import_(tmp_path / "x", tmp_path / "new" / "p.sqlite")
     assert "\n" not in str(caught.value)
     assert not [*(tmp_path / "new").glob("*")]
+
+
+def test_a_model_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    question = make_question(np.random.default_rng(0), 5)
+    left = replace(question.segments[0], model={"vis.map.fogend": np.array([np.nan])})
+    with Store(sqlite_url(tmp_path / "p.sqlite")) as store:
+        store.add_questions([replace(question, segments=(left, question.segments[1]))])
+    export(tmp_path / "p.sqlite", "npz", tmp_path / "x")
+    with pytest.raises(StoreError, match=r"vis\.map\.fogend, not finite, in the model of segment 1 cannot be"):
+        import_(tmp_path / "x", tmp_path / "new.sqlite")
 
 
 def without(key: str) -> Callable[[dict[str, Any]], None]:
