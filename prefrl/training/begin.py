@@ -12,6 +12,7 @@ from prefrl.config.trust import trust_store
 from prefrl.environments.make import make_env
 from prefrl.environments.spaces import spaces_of
 from prefrl.errors import StoreError
+from prefrl.rendering.close import close_env
 from prefrl.runs.run_dir import STORE_FILE, is_url, named_store, sqlite_url, versions
 from prefrl.store.begin import absolute_url, copy_store, store_file
 from prefrl.store.database import is_missing
@@ -80,7 +81,7 @@ def _asked(store: Store, config: TrainConfig) -> int:
     try:
         ours = spaces_of(env.observation_space, env.action_space, config.env_id)
     finally:
-        env.close()
+        close_env(env, config.env_id)
     difference = held.difference(StoreInfo(config.env_id, config.env_kwargs, ours, versions()))
     if difference is not None:
         raise StoreError(f"--store {config.store} holds another environment: {difference}; name another")
