@@ -44,7 +44,7 @@ def test_a_person_teaches_a_hopper_while_programs_die(
     tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     run_dir = tmp_path / "hopper"
-    window = ["label", str(run_dir), "--repeat-share", "0"]
+    window = ["label", str(run_dir), "--repeat-share", "0", "--clip-size", "128"]  # large ones take long to draw
     with xvfb() as (display, _):
         windows = [start(*window, DISPLAY=display)]  # before there is a run
         trainers = [start("train", *TRAIN, "--run-dir", str(run_dir))]
