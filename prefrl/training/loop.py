@@ -129,15 +129,13 @@ def _loop(run: RunDir, callback: Callbacks = None) -> RunDir:
             with progress.timing("train"):
                 episodes = learner.train(round_index, plan.steps_after(round_index), progress.on_rollout)
             progress.stopped = learner.ended
-            if learner.ended and learner.num_timesteps < plan.steps_after(round_index):
+            if learner.ended:
                 return run  # the round is begun again when the run goes on, so that it ends as it would have
             showing.agent_now(episodes)
             feedback.run(round_index, episodes)
             progress.end_round(round_index, learner, episodes)
             with progress.timing("checkpoint"):
                 learner.save(run, round_index, known)
-            if learner.ended:
-                return run
         store.withdraw(claimed_too=True)  # nothing is learned from answers any more, so nobody is asked to give them
         keep_best(learner, run, round_index, known, progress)
         showing.agent_after(learner)
