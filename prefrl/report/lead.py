@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from prefrl.config.teachers import TRAITS
 from prefrl.data.episode import cut
 from prefrl.data.segment import Segment
 from prefrl.data.text import shell
@@ -99,7 +100,7 @@ def _next(run: Run) -> tuple[str, str]:
 
 def _mend(run: Run) -> tuple[str, str]:
     """What to do about answers that contradict each other."""
-    if run.config.teacher != "oracle":
+    if TRAITS[run.config.teacher].needs_clips:  # then it judges by a goal in words
         goal = ("--teacher", run.config.teacher, "--goal", run.goal or "...")
         return "Agree on one goal, in one sentence, and begin again.", _anew(run, *goal)
     if run.config.oracle.mistake:
